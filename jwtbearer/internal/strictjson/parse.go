@@ -1,0 +1,381 @@
+package strictjson
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+func invalid(rule string) error { return fmt.Errorf("%w: %s", ErrInvalid, rule) }
+
+// The errors are made once: junk must be cheap to refuse.
+var (
+	errLength      = invalid("too long")
+	errNotObject   = invalid("does not begin with a brace")
+	errTrailing    = invalid("bytes after the object")
+	errCut         = invalid("ends too early")
+	errSyntax      = invalid("syntax")
+	errControl     = invalid("control character in a string")
+	errUTF8        = invalid("not UTF-8")
+	errEscape      = invalid("escape sequence")
+	errSurrogate   = invalid("unpaired surrogate")
+	errNumber      = invalid("number syntax")
+	errNumberRange = invalid("number out of range")
+	errDepth       = invalid("too deep")
+	errMembers     = invalid("too many members")
+	errDuplicate   = invalid("duplicate member")
+)
+
+// Parse parses text, which must be one JSON object and nothing else: not even
+// white space round it. The result refers to text and nothing else.
+func Parse(text string) (Object, error) {
+	if len(text) > MaxLength {
+		return Object{}, errLength
+	}
+	if text == "" || text[0] != '{' {
+		return Object{}, errNotObject
+	}
+	p := parsers.Get().(*parser)
+	p.text, p.pos, p.count, p.depth = text, 0, 0, 0
+	p.top, p.names, p.escaped = p.top[:0], p.names[:0], false
+	err := p.object()
+	if err == nil && p.pos != len(text) {
+		err = errTrailing
+	}
+	var o Object
+	if err == nil {
+		o = Object{text: text, members: append([]member(nil), p.top...), escaped: p.escaped}
+	}
+	p.release()
+	return o, err
+}
+
+// parser is the state of one Parse; its slices are reused.
+type parser struct {
+	text    string
+	pos     int
+	depth   int
+	count   int      // members and elements so far
+	top     []member // of the outermost object
+	names   []string // of the objects that are open, as a stack
+	escaped bool     // a name of the outermost object has an escape sequence
+}
+
+var parsers = sync.Pool{New: func() any { return new(parser) }}
+
+func (p *parser) release() {
+	p.text = ""
+	clear(p.names[:cap(p.names)]) // they point into the text
+	parsers.Put(p)
+}
+
+// manyNames is how many members an object may have before its names go into a
+// map: comparing each with each would let one token of 4,096 members cost
+// milliseconds.
+const manyNames = 24
+
+func (p *parser) object() error {
+	if p.depth++; p.depth > MaxDepth {
+		return errDepth
+	}
+	base := len(p.names)
+	var seen map[string]struct{}
+	p.pos++ // the brace
+	p.space()
+	if p.peek() == '}' {
+		p.pos++
+		p.depth--
+		return nil
+	}
+	for {
+		if p.count++; p.count > MaxMembers {
+			return errMembers
+		}
+		if p.peek() != '"' {
+			return p.unexpected()
+		}
+		start := p.pos + 1
+		escaped, err := p.str()
+		if err != nil {
+			return err
+		}
+		end := p.pos - 1
+		name := p.text[start:end]
+		if escaped {
+			name = unescape(name)
+		}
+		switch {
+		case seen != nil:
+			if _, dup := seen[name]; dup {
+				return errDuplicate
+			}
+			seen[name] = struct{}{}
+		default:
+			for _, n := range p.names[base:] {
+				if n == name {
+					return errDuplicate
+				}
+			}
+			if p.names = append(p.names, name); len(p.names)-base == manyNames {
+				seen = make(map[string]struct{}, 4*manyNames)
+				for _, n := range p.names[base:] {
+					seen[n] = struct{}{}
+				}
+			}
+		}
+		p.space()
+		if p.peek() != ':' {
+			return p.unexpected()
+		}
+		p.pos++
+		p.space()
+		valueStart := p.pos
+		if err := p.value(); err != nil {
+			return err
+		}
+		if p.depth == 1 {
+			p.top = append(p.top, member{uint16(start), uint16(end), uint16(valueStart), uint16(p.pos)})
+			p.escaped = p.escaped || escaped
+		}
+		p.space()
+		switch p.peek() {
+		case ',':
+			p.pos++
+			p.space()
+		case '}':
+			p.pos++
+			p.depth--
+			p.names = p.names[:base]
+			return nil
+		default:
+			return p.unexpected()
+		}
+	}
+}
+
+func (p *parser) array() error {
+	if p.depth++; p.depth > MaxDepth {
+		return errDepth
+	}
+	p.pos++ // the bracket
+	p.space()
+	if p.peek() == ']' {
+		p.pos++
+		p.depth--
+		return nil
+	}
+	for {
+		if p.count++; p.count > MaxMembers {
+			return errMembers
+		}
+		if err := p.value(); err != nil {
+			return err
+		}
+		p.space()
+		switch p.peek() {
+		case ',':
+			p.pos++
+			p.space()
+		case ']':
+			p.pos++
+			p.depth--
+			return nil
+		default:
+			return p.unexpected()
+		}
+	}
+}
+
+func (p *parser) value() error {
+	switch c := p.peek(); {
+	case c == '"':
+		_, err := p.str()
+		return err
+	case c == '{':
+		return p.object()
+	case c == '[':
+		return p.array()
+	case c == '-' || c >= '0' && c <= '9':
+		return p.number()
+	case c == 't':
+		return p.literal("true")
+	case c == 'f':
+		return p.literal("false")
+	case c == 'n':
+		return p.literal("null")
+	}
+	return p.unexpected()
+}
+
+// peek returns the next byte, 0 at the end (a NUL is no JSON syntax either).
+func (p *parser) peek() byte {
+	if p.pos < len(p.text) {
+		return p.text[p.pos]
+	}
+	return 0
+}
+
+func (p *parser) unexpected() error {
+	if p.pos >= len(p.text) {
+		return errCut
+	}
+	return errSyntax
+}
+
+func (p *parser) space() {
+	for p.pos < len(p.text) {
+		switch p.text[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) literal(word string) error {
+	if len(p.text)-p.pos < len(word) || p.text[p.pos:p.pos+len(word)] != word {
+		return errSyntax
+	}
+	p.pos += len(word)
+	return nil
+}
+
+// plain marks the bytes that a string holds as they are.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// str moves past a string and reports whether it has an escape sequence.
+func (p *parser) str() (escaped bool, err error) {
+	s, i := p.text, p.pos+1
+	for {
+		for i < len(s) && plain[s[i]] {
+			i++
+		}
+		if i >= len(s) {
+			return false, errCut
+		}
+		switch c := s[i]; {
+		case c == '"':
+			p.pos = i + 1
+			return escaped, nil
+		case c == '\\':
+			escaped = true
+			n, err := escapeLength(s[i:])
+			if err != nil {
+				return false, err
+			}
+			i += n
+		case c < ' ':
+			return false, errControl
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n <= 1 {
+				return false, errUTF8
+			}
+			i += n
+		}
+	}
+}
+
+// escapeLength returns the length of the escape sequence that s begins with, a
+// surrogate pair being one sequence.
+func escapeLength(s string) (int, error) {
+	if len(s) < 2 {
+		return 0, errCut
+	}
+	switch s[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2, nil
+	case 'u':
+		r, ok := hex4(s)
+		if !ok {
+			return 0, errEscape
+		}
+		if !utf16.IsSurrogate(r) {
+			return 6, nil
+		}
+		low, ok := hex4(s[6:])
+		if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
+			return 0, errSurrogate
+		}
+		return 12, nil
+	}
+	return 0, errEscape
+}
+
+// hex4 returns the value of a \uXXXX sequence at the beginning of s.
+func hex4(s string) (rune, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for i := 2; i < 6; i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c >= 'a' && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+func (p *parser) number() error {
+	s, i := p.text, p.pos
+	if s[i] == '-' {
+		i++
+	}
+	switch {
+	case i < len(s) && s[i] == '0':
+		i++
+	case i < len(s) && s[i] >= '1' && s[i] <= '9':
+		i = digits(s, i)
+	default:
+		return errNumber
+	}
+	if i < len(s) && s[i] == '.' {
+		end := digits(s, i+1)
+		if end == i+1 {
+			return errNumber
+		}
+		i = end
+	}
+	exponent := i < len(s) && (s[i] == 'e' || s[i] == 'E')
+	if exponent {
+		i++
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		end := digits(s, i)
+		if end == i {
+			return errNumber
+		}
+		i = end
+	}
+	// 1e999 would be infinite to one reader and an error to another.
+	if exponent || i-p.pos > 300 {
+		if _, err := strconv.ParseFloat(s[p.pos:i], 64); err != nil {
+			return errNumberRange
+		}
+	}
+	p.pos = i
+	return nil
+}
+
+func digits(s string, i int) int {
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	return i
+}

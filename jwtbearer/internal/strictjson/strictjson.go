@@ -1,0 +1,257 @@
+// Package strictjson reads the JSON objects inside tokens more strictly than
+// encoding/json does: no duplicate member at any depth, no invalid UTF-8, no
+// unpaired surrogate, no number that overflows, nothing before or after the
+// object, bounded depth and member count. Names are compared exactly, after
+// their escapes are resolved.
+//
+// Two readers of one token must not see two different tokens (RFC 8259,
+// Section 4: the behaviour of software that receives duplicate names is
+// unpredictable), so what this package accepts is what every reader agrees on.
+package strictjson
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
+// The bounds on an object.
+const (
+	MaxLength  = 1<<16 - 1 // bytes of the text; positions are 16 bits wide
+	MaxDepth   = 32        // nested objects and arrays, the outermost included
+	MaxMembers = 4096      // members and array elements in all, at every depth
+)
+
+// ErrInvalid is wrapped by every error of [Parse]. The texts name the broken
+// rule and never repeat the input.
+var ErrInvalid = errors.New("invalid JSON object")
+
+// Object is one parsed JSON object: its text, and where in the text its
+// members are. The zero value is an object without members. It is immutable
+// and safe for concurrent use.
+type Object struct {
+	text    string
+	members []member
+	escaped bool // some member's name has an escape sequence
+}
+
+// member is the position of a name, without its quotes, and of its value.
+type member struct {
+	nameStart, nameEnd, valueStart, valueEnd uint16
+}
+
+// Text returns the object as it was parsed.
+func (o *Object) Text() string { return o.text }
+
+// Len returns the number of members.
+func (o *Object) Len() int { return len(o.members) }
+
+// Get returns the value of the member with exactly this name.
+func (o *Object) Get(name string) (Value, bool) {
+	for _, m := range o.members {
+		if o.text[m.nameStart:m.nameEnd] == name {
+			return Value{o.text[m.valueStart:m.valueEnd]}, true
+		}
+	}
+	if o.escaped {
+		for n, v := range o.All {
+			if n == name {
+				return v, true
+			}
+		}
+	}
+	return Value{}, false
+}
+
+// All calls yield for each member in order, its name with escapes resolved.
+func (o *Object) All(yield func(name string, v Value) bool) {
+	for _, m := range o.members {
+		name := o.text[m.nameStart:m.nameEnd]
+		if o.escaped {
+			name = unescape(name)
+		}
+		if !yield(name, Value{o.text[m.valueStart:m.valueEnd]}) {
+			return
+		}
+	}
+}
+
+// Kind is the type of a [Value].
+type Kind uint8
+
+// The kinds of values. Absent is that of the zero Value.
+const (
+	Absent Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	ObjectKind
+)
+
+// Value is one value of a parsed object. The zero Value is an absent one.
+type Value struct{ raw string }
+
+// ValueOf returns the value whose JSON text is raw, which must be a part of the
+// text of a parsed object: it is not checked again.
+func ValueOf(raw string) Value { return Value{raw} }
+
+// Raw returns the JSON text of the value.
+func (v Value) Raw() string { return v.raw }
+
+// Kind returns the type of the value.
+func (v Value) Kind() Kind {
+	if v.raw == "" {
+		return Absent
+	}
+	switch v.raw[0] {
+	case '"':
+		return String
+	case '{':
+		return ObjectKind
+	case '[':
+		return Array
+	case 'n':
+		return Null
+	case 't', 'f':
+		return Bool
+	}
+	return Number
+}
+
+// Str returns the value of a string; ok is false for any other kind.
+func (v Value) Str() (s string, ok bool) {
+	if len(v.raw) < 2 || v.raw[0] != '"' {
+		return "", false
+	}
+	return unescape(v.raw[1 : len(v.raw)-1]), true
+}
+
+// Elements calls yield for each element of an array, and nothing for any
+// other kind.
+func (v Value) Elements(yield func(Value) bool) {
+	if v.Kind() != Array {
+		return
+	}
+	i := skipSpace(v.raw, 1)
+	for v.raw[i] != ']' {
+		end := skipValue(v.raw, i)
+		if !yield(Value{v.raw[i:end]}) {
+			return
+		}
+		if i = skipSpace(v.raw, end); v.raw[i] == ',' {
+			i = skipSpace(v.raw, i+1)
+		}
+	}
+}
+
+// Strings returns the elements of an array that holds only strings; ok is
+// false for anything else.
+func (v Value) Strings() (list []string, ok bool) {
+	if v.Kind() != Array {
+		return nil, false
+	}
+	for e := range v.Elements {
+		s, ok := e.Str()
+		if !ok {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
+// Member returns the value of the member with exactly this name, if v is an
+// object that has one.
+func (v Value) Member(name string) (Value, bool) {
+	if v.Kind() != ObjectKind {
+		return Value{}, false
+	}
+	for n, m := range v.Members {
+		if n == name {
+			return m, true
+		}
+	}
+	return Value{}, false
+}
+
+// Members calls yield for each member of an object, and nothing for any other
+// kind.
+func (v Value) Members(yield func(name string, value Value) bool) {
+	if v.Kind() != ObjectKind {
+		return
+	}
+	i := skipSpace(v.raw, 1)
+	for v.raw[i] != '}' {
+		end := skipString(v.raw, i)
+		name := unescape(v.raw[i+1 : end-1])
+		i = skipSpace(v.raw, skipSpace(v.raw, end)+1) // past the colon
+		end = skipValue(v.raw, i)
+		if !yield(name, Value{v.raw[i:end]}) {
+			return
+		}
+		if i = skipSpace(v.raw, end); v.raw[i] == ',' {
+			i = skipSpace(v.raw, i+1)
+		}
+	}
+}
+
+// unescape resolves the escape sequences in the inside of a valid JSON string.
+func unescape(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var out string
+	// The parser has refused everything that encoding/json would replace by
+	// U+FFFD, so this cannot fail and cannot alter the string.
+	if err := json.Unmarshal([]byte(`"`+s+`"`), &out); err != nil {
+		panic("strictjson: " + err.Error())
+	}
+	return out
+}
+
+// The skip functions walk over text that the parser has accepted.
+
+func skipSpace(s string, i int) int {
+	for s[i] == ' ' || s[i] == '\t' || s[i] == '\n' || s[i] == '\r' {
+		i++
+	}
+	return i
+}
+
+func skipString(s string, i int) int {
+	for i++; s[i] != '"'; i++ {
+		if s[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+func skipValue(s string, i int) int {
+	switch s[i] {
+	case '"':
+		return skipString(s, i)
+	case '{', '[':
+		depth := 0
+		for {
+			switch s[i] {
+			case '"':
+				i = skipString(s, i)
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return i + 1
+				}
+			}
+			i++
+		}
+	}
+	for i < len(s) && s[i] != ',' && s[i] != '}' && s[i] != ']' && s[i] > ' ' {
+		i++
+	}
+	return i
+}
