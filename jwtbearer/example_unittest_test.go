@@ -1,0 +1,22 @@
+package jwtbearer_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/bearerguard/bearerguard/jwtbearer/jwtbearertest"
+)
+
+func TestListOrders(t *testing.T) {
+	issuer := jwtbearertest.NewIssuer(t) // an authority, in-process
+	api := issuer.Verifier(t, nil).Require("api1")(http.HandlerFunc(listOrders))
+
+	request := httptest.NewRequest("GET", "/orders", nil)
+	request.Header.Set("Authorization", "Bearer "+issuer.Token("api1", jwtbearertest.Subject("alice")))
+	response := httptest.NewRecorder()
+	api.ServeHTTP(response, request)
+	if got, want := response.Body.String(), "the orders of alice\n"; got != want {
+		t.Errorf("got %d %q, want %q", response.Code, got, want)
+	}
+}

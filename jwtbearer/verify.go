@@ -1,0 +1,426 @@
+package jwtbearer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bearerguard/bearerguard/clockskew"
+	"github.com/bearerguard/bearerguard/jwks"
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/jose"
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/strictjson"
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/tokencache"
+)
+
+// maxTokenLength bounds a token before any work is done on it.
+const maxTokenLength = 64 << 10
+
+// verify returns the token raw if it is good for p at now: well formed, of an
+// authority that v knows, of the right type, for p's audience, alive, and
+// signed. Rules that need trust come after it.
+//
+// The order is that of cost: what can be refused by looking at it is refused
+// before a key is asked for, and a key is asked for before a signature is
+// computed (RFC 9068, Section 4 leaves the order open). Until the signature
+// holds, nothing of the token is believed, logged or returned.
+func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.Time) (*Token, *Error) {
+	if v.closed.Load() {
+		return nil, refuse(ErrClosed)
+	}
+	if t, err := v.recall(raw, now); t != nil || err != nil {
+		if err == nil {
+			err = p.admit(t, now, true)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
+	sig := signatures.Get().(*signature)
+	defer sig.release()
+	t, refused := v.parse(raw, sig)
+	if refused != nil {
+		if v.introspector != nil && opaque(refused.Reason) {
+			return v.introspect(ctx, p, raw, now)
+		}
+		return nil, refused
+	}
+	if t.issuer == "" {
+		return nil, refuse(ErrIssuer)
+	}
+	a, refused := v.route(t.issuer)
+	if refused != nil {
+		return nil, refused
+	}
+	t.authority = a
+	if !slices.Contains(a.profile.algorithms, t.header.Algorithm) {
+		return nil, a.refuse(ErrAlgorithm)
+	}
+	if reason := a.profile.checkClaimTypes(t); reason != nil {
+		return nil, a.refuse(reason)
+	}
+	if !a.tenant.claimedBy(t) {
+		return nil, a.refuse(ErrIssuer)
+	}
+	if err := p.admit(t, now, false); err != nil {
+		return nil, err
+	}
+	// Not known before the first fetch; Find waits for it.
+	if known := a.keys.TokenIssuer(); known != "" && known != t.issuer {
+		return nil, a.refuse(ErrIssuer)
+	}
+	keys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)
+	if err != nil {
+		return nil, a.keyError(err)
+	}
+	if a.keys.TokenIssuer() != t.issuer {
+		return nil, a.refuse(ErrIssuer)
+	}
+	if found := v.checkSignature(t, sig, keys, now); found != nil {
+		a.used(now)
+		return found, nil
+	}
+	if t.header.KeyID == "" {
+		// Without a key id, a new key can only show itself like this.
+		fresh, err := a.keys.FindNew(ctx, t.header.Algorithm, keys)
+		if err != nil && !errors.Is(err, jwks.ErrKeyNotFound) {
+			return nil, a.keyError(err)
+		}
+		if len(fresh) > 0 {
+			if found := v.checkSignature(t, sig, fresh, now); found != nil {
+				a.used(now)
+				return found, nil
+			}
+		}
+	}
+	return nil, a.refuse(ErrSignature)
+}
+
+// refuse makes the error of a refusal that concerns the authority.
+func (a *authority) refuse(r *Reason) *Error { return &Error{Reason: r, authority: a} }
+
+// keyError translates the errors of package jwks.
+func (a *authority) keyError(err error) *Error {
+	reason := ErrKeysUnavailable
+	switch {
+	case errors.Is(err, jwks.ErrKeyNotFound):
+		return a.refuse(ErrUnknownKey)
+	case errors.Is(err, jwks.ErrClosed):
+		reason = ErrClosed
+	}
+	return &Error{Reason: reason, Err: err, authority: a}
+}
+
+// recall returns the token if its signature was checked before and that still
+// counts. It returns neither token nor error if it is to be checked (again).
+func (v *Verifier) recall(raw string, now time.Time) (*Token, *Error) {
+	if v.cache == nil {
+		return nil, nil
+	}
+	e, ok := v.cache.Get(raw)
+	if !ok || !now.Before(e.until) || e.token.authority.unloaded() {
+		return nil, nil
+	}
+	switch err := e.token.authority.keys.Holds(e.token.key, now); {
+	case err == nil:
+		e.token.authority.used(now)
+		return e.token, nil
+	case errors.Is(err, jwks.ErrKeyNotFound):
+		return nil, nil
+	default:
+		return nil, e.token.authority.keyError(err)
+	}
+}
+
+// signature is what the check of a signature needs of a token. Its buffers are
+// reused: nothing that outlives the check may point into them.
+type signature struct {
+	header string // the encoded segment
+	input  []byte // what is signed
+	value  []byte // the decoded signature
+	text   []byte // for decoding the other segments
+}
+
+var signatures = sync.Pool{New: func() any { return new(signature) }}
+
+func (s *signature) release() {
+	s.header = ""
+	signatures.Put(s)
+}
+
+// parse reads a JWT into a Token and its signature into sig. Nothing in it is to
+// be believed yet.
+func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
+	if len(raw) > maxTokenLength {
+		return nil, refuse(ErrTooLarge)
+	}
+	c, err := jose.Split(raw)
+	if err != nil {
+		e := refuse(shapeReason(err))
+		if e.Reason == ErrEncrypted {
+			e.hint = hintEncrypted
+		}
+		return nil, e
+	}
+	sig.header = c.Header
+	h, err := v.headers.parse(c.Header, &sig.text)
+	if err != nil {
+		return nil, refuse(shapeReason(err))
+	}
+	if !jose.Supported(h.Algorithm) {
+		return nil, refuse(ErrAlgorithm)
+	}
+	if sig.value, err = jose.AppendSegment(sig.value[:0], c.Signature); err != nil || c.Signature == "" {
+		return nil, refuse(ErrMalformed)
+	}
+	if sig.text, err = jose.AppendSegment(sig.text[:0], c.Payload); err != nil {
+		return nil, refuse(ErrMalformed)
+	}
+	// The copy is the Token's own: the buffer goes back to its pool.
+	claims, err := strictjson.Parse(string(sig.text))
+	if err != nil {
+		return nil, refuse(ErrMalformed)
+	}
+	t := &Token{raw: raw, header: h, claims: claims}
+	if reason := t.readClaims(); reason != nil {
+		return nil, refuse(reason)
+	}
+	sig.input = append(sig.input[:0], c.SigningInput...)
+	return t, nil
+}
+
+// shapeReasons are the reasons of package jose's errors.
+func shapeReason(err error) *Reason {
+	switch err {
+	case jose.ErrEncrypted:
+		return ErrEncrypted
+	case jose.ErrSerialization:
+		return ErrSerialization
+	case jose.ErrDetached:
+		return ErrDetached
+	case jose.ErrUnencoded:
+		return ErrUnencoded
+	case jose.ErrCritical:
+		return ErrCritical
+	}
+	return ErrMalformed
+}
+
+// readClaims reads the claims that every check needs, in one pass. A claim of
+// the wrong type refuses the token: reading it as absent would skip the check
+// that it is for.
+func (t *Token) readClaims() *Reason {
+	var subject, client, issuedAt, id, wrong bool
+	for name, value := range t.claims.All {
+		switch name {
+		case "iss":
+			s, ok := value.Str()
+			t.issuer, wrong = s, wrong || !ok
+		case "sub":
+			s, ok := value.Str()
+			t.subject, wrong = s, wrong || !ok
+			subject = true
+		case "exp":
+			wrong = !readTime(value, &t.times.Expiry) || wrong
+		case "nbf":
+			wrong = !readTime(value, &t.times.NotBefore) || wrong
+		case "iat":
+			wrong = !readTime(value, &t.times.IssuedAt) || wrong
+			issuedAt = true
+		case "jti":
+			wrong = wrong || value.Kind() != strictjson.String
+			id = true
+		case "client_id":
+			wrong = wrong || value.Kind() != strictjson.String
+			client = true
+		case "azp", "appid":
+			wrong = wrong || value.Kind() != strictjson.String
+		case "scope", "scp":
+			if value.Kind() != strictjson.String {
+				_, ok := value.Strings()
+				wrong = wrong || !ok
+			}
+		case "at_hash", "c_hash", "events":
+			t.marks.otherKind = true
+		case "cnf":
+			t.marks.bound = true
+		}
+	}
+	t.marks.profiled = subject && client && issuedAt && id
+	if wrong {
+		return ErrClaim
+	}
+	return nil
+}
+
+func readTime(v strictjson.Value, into *time.Time) bool {
+	if v.Kind() != strictjson.Number {
+		return false
+	}
+	at, err := clockskew.ParseNumericDate(v.Raw())
+	*into = at
+	return err == nil
+}
+
+// checkClaimTypes reads the claims whose names depend on the authority.
+func (p *profile) checkClaimTypes(t *Token) *Reason {
+	if v, ok := t.claims.Get(p.sessionClaim); ok && v.Kind() != strictjson.String {
+		return ErrClaim
+	}
+	aud, present := t.claims.Get(p.audienceClaim)
+	if s, ok := aud.Str(); ok {
+		t.audience = []string{s}
+	} else if t.audience, ok = aud.Strings(); !ok && present {
+		return ErrClaim
+	}
+	return nil
+}
+
+// admit judges what is judged on every request, also of a token whose signature
+// is known to hold: type, audience, time. Only if it is trusted may what it
+// says appear in the detail of the error.
+func (p *Policy) admit(t *Token, now time.Time, trusted bool) *Error {
+	a := t.authority
+	if reason := p.checkType(t); reason != nil {
+		return a.refuse(reason)
+	}
+	if !p.meantFor(t) {
+		return p.wrongAudience(t)
+	}
+	err := clockskew.Check(t.times, now, a.profile.skew)
+	if err == nil && p.maxAge > 0 {
+		err = clockskew.CheckAge(t.times.IssuedAt, now, p.maxAge, a.profile.skew)
+	}
+	if err != nil {
+		return p.wrongTime(t, err, now, trusted)
+	}
+	return nil
+}
+
+// checkType refuses other kinds of JWT (RFC 8725, Section 3.11 and 3.12): by
+// typ, and by the claims that only they have.
+func (p *Policy) checkType(t *Token) *Reason {
+	profile := t.authority.profile
+	opaque := t.header == nil
+	switch {
+	case p.types != nil:
+		if opaque || !slices.Contains(p.types, t.header.MediaType) {
+			return ErrTokenType
+		}
+		return nil
+	case opaque: // its authority said what it is: an access token
+	case !slices.Contains(profile.types, t.header.MediaType),
+		t.marks.otherKind && t.header.MediaType != "at+jwt":
+		return ErrTokenType
+	case profile.rfc9068 && !t.marks.profiled:
+		return ErrClaim
+	}
+	if t.marks.bound && !profile.acceptBound {
+		return ErrBound
+	}
+	return nil
+}
+
+// marks are what the presence of some claims says about a token. They are read
+// once, and judged by each policy on every request.
+type marks struct {
+	// Claims that only other kinds of JWT have: at_hash or c_hash, an ID token
+	// (OpenID Connect Core 1.0, Sections 3.1.3.6 and 3.3.2.11), or events, a
+	// logout token or another security event (RFC 8417, Section 2.2).
+	otherKind bool
+	profiled  bool // all that RFC 9068, Section 2.2 demands beyond what always is
+	bound     bool // a key or a certificate goes with it (RFC 7800)
+}
+
+// meantFor reports whether the token's audience has one that p accepts (RFC
+// 7519, Section 4.1.3), compared byte for byte.
+func (p *Policy) meantFor(t *Token) bool {
+	for _, want := range p.accepted(t.authority.profile) {
+		if slices.Contains(t.audience, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkSignature returns a token whose signature one of the keys has verified,
+// nil if none did. Concurrent first uses of one token verify it once; what they
+// get may be another request's Token for the same bytes.
+func (v *Verifier) checkSignature(t *Token, sig *signature, keys []*jwks.Key, now time.Time) *Token {
+	found, _, _ := v.flight.Do(t.raw, func() (any, error) {
+		if !v.verifies(t, sig, keys, now) {
+			return keys, nil
+		}
+		return t, nil
+	})
+	// What another request found out counts only if it had the same keys: during
+	// a rotation, this one may have newer ones, and its key may be gone by now.
+	switch found := found.(type) {
+	case *Token:
+		if slices.Contains(keys, found.key) {
+			return found
+		}
+	case []*jwks.Key:
+		if slices.Equal(found, keys) {
+			return nil
+		}
+	}
+	if v.verifies(t, sig, keys, now) {
+		return t
+	}
+	return nil
+}
+
+// verifies reports whether one of the keys verifies the signature of t, and
+// remembers t if so.
+func (v *Verifier) verifies(t *Token, sig *signature, keys []*jwks.Key, now time.Time) bool {
+	for _, k := range keys {
+		if !jose.Verify(t.header.Algorithm, k.Public(), sig.input, sig.value) {
+			continue
+		}
+		t.key = k
+		v.headers.remember(sig.header, t.header, now)
+		if v.cache != nil {
+			v.cache.Put(t.raw, &verified{token: t, until: now.Add(maxVerifiedAge)}, t.memory(), now)
+		}
+		return true
+	}
+	return false
+}
+
+// memory is about what a cached token takes: the texts, and what points to them.
+func (t *Token) memory() int {
+	return len(t.raw) + len(t.claims.Text()) + 8*t.claims.Len() + 640
+}
+
+// headerCache remembers parsed headers by their text, since all tokens that an
+// authority signs with one key have the same. Only headers of verified tokens
+// are kept, so that junk cannot fill it.
+type headerCache struct {
+	cache *tokencache.Cache[*jose.Header]
+}
+
+func newHeaderCache() *headerCache {
+	return &headerCache{tokencache.New(1024, 1<<20, func(*jose.Header, time.Time) bool { return false })}
+}
+
+func (c *headerCache) parse(segment string, buf *[]byte) (*jose.Header, error) {
+	if h, ok := c.cache.Get(segment); ok {
+		return h, nil
+	}
+	var err error
+	if *buf, err = jose.AppendSegment((*buf)[:0], segment); err != nil {
+		return nil, err
+	}
+	return jose.ParseHeader(string(*buf))
+}
+
+func (c *headerCache) remember(segment string, h *jose.Header, now time.Time) {
+	if known, ok := c.cache.Get(segment); ok && known == h {
+		return
+	}
+	// The segment is cut from a token, which it must not keep alive.
+	c.cache.Put(string([]byte(segment)), h, len(segment)+256, now)
+}
