@@ -1,0 +1,173 @@
+package jwtbearertest
+
+import (
+	"crypto/rand"
+	"slices"
+	"time"
+)
+
+// chain is everything that was issued for one sign-in at one client: the first
+// tokens and all that came of refreshing. It is guarded by Issuer.mu.
+type chain struct {
+	client   *Client
+	issuance issuance // of the first tokens
+	started  time.Time
+	revoked  bool
+}
+
+// refreshToken is guarded by Issuer.mu.
+type refreshToken struct {
+	chain    *chain
+	expires  time.Time
+	redeemed time.Time // when it was first used; zero if it was not
+	revoked  bool
+}
+
+// expiry is when a refresh token that is issued or used now expires.
+func (c *chain) expiry(now time.Time) time.Time {
+	last := c.started.Add(c.client.Lifetimes.RefreshTokenAbsolute)
+	if c.client.RefreshExpiry == AbsoluteExpiry {
+		return last
+	}
+	if sliding := now.Add(c.client.Lifetimes.RefreshToken); sliding.Before(last) {
+		return sliding
+	}
+	return last
+}
+
+// newRefreshToken starts the next link of c. The caller holds i.mu.
+func (i *Issuer) newRefreshToken(c *chain) string {
+	value := rand.Text() + rand.Text()
+	i.refreshTokens[value] = &refreshToken{chain: c, expires: c.expiry(i.now())}
+	return value
+}
+
+// redeem uses a refresh token and returns its chain with the one to go on with.
+func (i *Issuer) redeem(client *Client, value string) (*chain, string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := i.now()
+	token := i.refreshTokens[value]
+	if token == nil || client != nil && token.chain.client != client {
+		// A token of another client is not used up by the attempt.
+		return nil, "", InvalidGrant("The refresh token is unknown.")
+	}
+	c := token.chain
+	switch {
+	case c.revoked || token.revoked:
+		return nil, "", InvalidGrant("The refresh token was revoked.")
+	case c.issuance.session != nil && !i.alive(c.issuance.session):
+		return nil, "", InvalidGrant("The session has ended.")
+	case i.deleted[c.issuance.subject]:
+		return nil, "", InvalidGrant("The user is gone.")
+	case !now.Before(token.expires):
+		return nil, "", InvalidGrant("The refresh token has expired.")
+	}
+	if c.client.RefreshUsage == ReusableRefresh {
+		token.expires = c.expiry(now)
+		return c, value, nil
+	}
+	if token.redeemed.IsZero() {
+		token.redeemed = now
+	} else if leeway := c.client.ReuseLeeway; leeway == NoReuseLeeway || now.Sub(token.redeemed) > leeway {
+		// Either the client or a thief has used it before, and there is no telling
+		// which of them this is.
+		c.revoked = true
+		return nil, "", InvalidGrant("The refresh token was used before.")
+	}
+	return c, i.newRefreshToken(c), nil
+}
+
+// refresh is what the refresh grant does once the client is known; a nil client
+// stands for whichever the token was issued to.
+func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens, error) {
+	if err := i.checkNarrowing(client, value, scopes); err != nil {
+		return nil, err
+	}
+	c, next, err := i.redeem(client, value)
+	if err != nil {
+		return nil, err
+	}
+	renewed := c.issuance
+	renewed.chain, renewed.refreshToken = c, next
+	// An ID token of a refresh has no nonce (OpenID Connect Core 1.0, Section 12.2).
+	renewed.nonce = ""
+	if scopes != nil {
+		renewed.scopes = scopes
+	}
+	return i.issue(c.client, &renewed), nil
+}
+
+// checkNarrowing refuses scopes that were not granted before (RFC 6749, Section 6),
+// and uses nothing up.
+func (i *Issuer) checkNarrowing(client *Client, value string, scopes []string) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	token := i.refreshTokens[value]
+	if token == nil || client != nil && token.chain.client != client {
+		return nil // redeem says it
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(token.chain.issuance.scopes, scope) {
+			return &Error{Code: "invalid_scope", Description: "A scope was not granted before."}
+		}
+	}
+	return nil
+}
+
+// Refresh does what the refresh grant does, without HTTP and without client
+// authentication. The error is an [*Error], invalid_grant for every token that is
+// no longer good.
+func (i *Issuer) Refresh(refreshToken string) (*Tokens, error) {
+	return i.refresh(nil, refreshToken, nil)
+}
+
+// RevokeToken revokes one token, refresh or access, and nothing else. It reports
+// whether the token was one of this issuer.
+func (i *Issuer) RevokeToken(token string) bool { return i.revoke(nil, token, true) }
+
+// RevokeChain revokes token, refresh or access, with everything that was issued
+// for the same sign-in at the same client. It reports whether the token was one of
+// this issuer.
+func (i *Issuer) RevokeChain(token string) bool { return i.revoke(nil, token, false) }
+
+// revoke revokes a token of client, or of any if it is nil.
+func (i *Issuer) revoke(client *Client, value string, single bool) bool {
+	i.mu.Lock()
+	if token := i.refreshTokens[value]; token != nil {
+		c := token.chain
+		if client != nil && c.client != client {
+			i.mu.Unlock()
+			return false
+		}
+		token.revoked = true
+		if !single {
+			c.revoked = true
+		}
+		i.mu.Unlock()
+		i.endRevokedSession(c.issuance.session)
+		return true
+	}
+	i.mu.Unlock()
+
+	info, ok := i.inspect(value)
+	if !ok || client != nil && info.claims["client_id"] != client.ID {
+		return false
+	}
+	i.mu.Lock()
+	i.revokedTokens[info.id] = true
+	if info.chain != nil && !single {
+		info.chain.revoked = true
+	}
+	s := i.sessions[info.sid]
+	i.mu.Unlock()
+	i.endRevokedSession(s)
+	return true
+}
+
+// endRevokedSession ends the session of a revoked token, if it is to.
+func (i *Issuer) endRevokedSession(s *session) {
+	if s != nil && i.opts.RevocationEndsSession {
+		i.EndSession(s.id)
+	}
+}
