@@ -1,0 +1,3 @@
+module github.com/bearerguard/bearerguard/.ci/apilist
+
+go 1.26.0

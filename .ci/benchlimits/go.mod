@@ -1,0 +1,3 @@
+module github.com/bearerguard/bearerguard/.ci/benchlimits
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/bearerguard/bearerguard/.ci/mutate
+
+go 1.26.0
