@@ -176,12 +176,13 @@ func (s *Set) awaitKeys(ctx context.Context) error {
 			defer s.mu.Unlock()
 			return st.outage()
 		}
-	} else {
-		wait -= time.Since(attempt.begun)
+	} else if wait -= time.Since(attempt.begun); wait <= 0 {
+		s.mu.Unlock()
+		return errTooSlow
 	}
 	s.mu.Unlock()
 
-	timer := time.NewTimer(max(wait, 0))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-attempt.done:

@@ -154,23 +154,19 @@ func (s *Set) start() {
 func (s *Set) own() {
 	defer close(s.done)
 	defer s.source.close()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
+	for s.ctx.Err() == nil {
+		m, wait := s.look()
+		if wait <= 0 {
+			s.refresh(m)
+			continue
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-s.ctx.Done():
-			return
 		case <-timer.C:
 		case <-s.wake:
 		}
-		for s.ctx.Err() == nil {
-			m, wait := s.look()
-			if wait > 0 {
-				timer.Reset(wait)
-				break
-			}
-			s.refresh(m)
-		}
+		timer.Stop()
 	}
 }
 
