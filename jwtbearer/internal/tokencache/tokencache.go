@@ -187,9 +187,13 @@ func (c *Cache[V]) free(table []set[V], now time.Time) bool {
 }
 
 func (c *Cache[V]) remove(slot *atomic.Pointer[entry[V]], old *entry[V]) {
+	// Counted first, as Put counts last: what is counted is never more than what
+	// the table has room for.
+	c.entries.Add(-1)
 	if slot.CompareAndSwap(old, nil) {
 		c.bytes.Add(-old.size)
-		c.entries.Add(-1)
+	} else {
+		c.entries.Add(1)
 	}
 }
 
@@ -203,5 +207,5 @@ type Stats struct {
 // Stats returns a snapshot. Entries and Bytes count the dead ones that were not
 // replaced yet.
 func (c *Cache[V]) Stats() Stats {
-	return Stats{Entries: int(c.entries.Load()), Bytes: int(c.bytes.Load()), Hits: c.hits.Load(), Misses: c.misses.Load()}
+	return Stats{Entries: int(max(c.entries.Load(), 0)), Bytes: int(c.bytes.Load()), Hits: c.hits.Load(), Misses: c.misses.Load()}
 }
