@@ -2,7 +2,6 @@ package jwtbearertest
 
 import (
 	"crypto/rand"
-	"slices"
 	"time"
 )
 
@@ -42,26 +41,55 @@ func (i *Issuer) newRefreshToken(c *chain) string {
 	return value
 }
 
-// redeem uses a refresh token and returns its chain with the one to go on with.
-func (i *Issuer) redeem(client *Client, value string) (*chain, string, error) {
+// usedUp tells whether the leeway after the first use of t is over.
+func (t *refreshToken) usedUp(now time.Time) bool {
+	leeway := t.chain.client.ReuseLeeway
+	return !t.redeemed.IsZero() && (leeway == NoReuseLeeway || now.Sub(t.redeemed) > leeway)
+}
+
+// refusal says why token is no good now; it is nil if the token is good. The caller
+// holds i.mu.
+func (i *Issuer) refusal(token *refreshToken) error {
+	now, c := i.now(), token.chain
+	switch {
+	case token.usedUp(now):
+		return InvalidGrant("The refresh token was used before.")
+	case c.revoked || token.revoked:
+		return InvalidGrant("The refresh token was revoked.")
+	case c.issuance.session != nil && !i.alive(c.issuance.session):
+		return InvalidGrant("The session has ended.")
+	case i.deleted[c.issuance.subject]:
+		return InvalidGrant("The user is gone.")
+	case !now.Before(token.expires):
+		return InvalidGrant("The refresh token has expired.")
+	}
+	return nil
+}
+
+// redeem uses a refresh token, for scopes if they are not nil, and returns its chain
+// with the token to go on with.
+func (i *Issuer) redeem(client *Client, value string, scopes []string) (*chain, string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	now := i.now()
 	token := i.refreshTokens[value]
 	if token == nil || client != nil && token.chain.client != client {
 		// A token of another client is not used up by the attempt.
 		return nil, "", InvalidGrant("The refresh token is unknown.")
 	}
-	c := token.chain
-	switch {
-	case c.revoked || token.revoked:
-		return nil, "", InvalidGrant("The refresh token was revoked.")
-	case c.issuance.session != nil && !i.alive(c.issuance.session):
-		return nil, "", InvalidGrant("The session has ended.")
-	case i.deleted[c.issuance.subject]:
-		return nil, "", InvalidGrant("The user is gone.")
-	case !now.Before(token.expires):
-		return nil, "", InvalidGrant("The refresh token has expired.")
+	now, c := i.now(), token.chain
+	if token.usedUp(now) {
+		// Either the client or a thief has used it before, and there is no telling
+		// which of them this is. Nothing else that is wrong with the request may save
+		// the chain.
+		c.revoked = true
+	}
+	if err := i.refusal(token); err != nil {
+		return nil, "", err
+	}
+	for _, scope := range scopes {
+		if !has(c.issuance.scopes, scope) {
+			return nil, "", &Error{Code: "invalid_scope", Description: "A scope was not granted before."}
+		}
 	}
 	if c.client.RefreshUsage == ReusableRefresh {
 		token.expires = c.expiry(now)
@@ -69,11 +97,6 @@ func (i *Issuer) redeem(client *Client, value string) (*chain, string, error) {
 	}
 	if token.redeemed.IsZero() {
 		token.redeemed = now
-	} else if leeway := c.client.ReuseLeeway; leeway == NoReuseLeeway || now.Sub(token.redeemed) > leeway {
-		// Either the client or a thief has used it before, and there is no telling
-		// which of them this is.
-		c.revoked = true
-		return nil, "", InvalidGrant("The refresh token was used before.")
 	}
 	return c, i.newRefreshToken(c), nil
 }
@@ -81,10 +104,7 @@ func (i *Issuer) redeem(client *Client, value string) (*chain, string, error) {
 // refresh is what the refresh grant does once the client is known; a nil client
 // stands for whichever the token was issued to.
 func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens, error) {
-	if err := i.checkNarrowing(client, value, scopes); err != nil {
-		return nil, err
-	}
-	c, next, err := i.redeem(client, value)
+	c, next, err := i.redeem(client, value, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -96,23 +116,6 @@ func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens
 		renewed.scopes = scopes
 	}
 	return i.issue(c.client, &renewed), nil
-}
-
-// checkNarrowing refuses scopes that were not granted before (RFC 6749, Section 6),
-// and uses nothing up.
-func (i *Issuer) checkNarrowing(client *Client, value string, scopes []string) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	token := i.refreshTokens[value]
-	if token == nil || client != nil && token.chain.client != client {
-		return nil // redeem says it
-	}
-	for _, scope := range scopes {
-		if !slices.Contains(token.chain.issuance.scopes, scope) {
-			return &Error{Code: "invalid_scope", Description: "A scope was not granted before."}
-		}
-	}
-	return nil
 }
 
 // Refresh does what the refresh grant does, without HTTP and without client

@@ -104,6 +104,35 @@ func TestFI05RefreshReuseAfterLeewayKillsChain(t *testing.T) {
 	}
 }
 
+// Whatever else is wrong with a request that uses a token again, the chain is dead.
+func TestFI05ReplayKillsChainWhateverElseIsWrong(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		later time.Duration // from the first use to the replay
+		pairs []string
+	}{
+		{"nothing else", time.Minute, nil},
+		{"expired since", 11 * time.Minute, nil},
+		{"a scope that was not granted", time.Minute, []string{"scope", "orders"}},
+		{"an unknown scope", time.Minute, []string{"scope", "x"}},
+	} {
+		inBubble(t, test.name, func(t *testing.T) {
+			options := withClient(func(c *jwtbearertest.Client) { c.Lifetimes.RefreshToken = time.Hour })
+			options.APIs = []jwtbearertest.API{{Audience: "orders", Scopes: []string{"orders"}}}
+			issuer := jwtbearertest.NewIssuer(t, options)
+			first := issuer.SignIn(nil)
+			time.Sleep(50 * time.Minute)
+			second := refreshed(t, issuer, first.RefreshToken)
+			time.Sleep(test.later)
+			a := post(t, issuer, "/token", form(append(test.pairs, "grant_type", "refresh_token", "refresh_token", first.RefreshToken)...))
+			if a.failure() != "Bad Request invalid_grant" || a.text("error_description") != "The refresh token was used before." {
+				t.Errorf("the replay: got %d %v", a.status, a.body)
+			}
+			refused(t, issuer, "the new token of the dead chain", second.RefreshToken)
+		})
+	}
+}
+
 func TestFI05ConcurrentRefreshes(t *testing.T) {
 	for name, want := range map[string]int{"leeway": 20, "no leeway": 1} {
 		inBubble(t, name, func(t *testing.T) {
