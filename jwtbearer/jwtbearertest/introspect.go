@@ -124,8 +124,7 @@ func (i *Issuer) introspection(token string) map[string]any {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	refresh := i.refreshTokens[token]
-	if refresh == nil || refresh.revoked || refresh.chain.revoked || !i.now().Before(refresh.expires) ||
-		refresh.chain.issuance.session != nil && !i.alive(refresh.chain.issuance.session) || i.deleted[refresh.chain.issuance.subject] {
+	if refresh == nil || i.refusal(refresh) != nil {
 		// Nothing else: why a token is not active is nobody's business (RFC 7662,
 		// Section 2.2).
 		return map[string]any{"active": false}

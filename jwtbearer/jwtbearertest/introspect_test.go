@@ -85,6 +85,34 @@ func TestIntrospection(t *testing.T) {
 	})
 }
 
+// A token is active while it is usable (RFC 7662, Section 2.2).
+func TestIntrospectionOfAUsedRefreshToken(t *testing.T) {
+	for usage, want := range map[jwtbearertest.RefreshUsage]bool{jwtbearertest.OneTimeRefresh: false, jwtbearertest.ReusableRefresh: true} {
+		inBubble(t, map[bool]string{false: "one time", true: "reusable"}[want], func(t *testing.T) {
+			issuer := jwtbearertest.NewIssuer(t, withClient(func(c *jwtbearertest.Client) { c.RefreshUsage = usage }))
+			value := issuer.SignIn(nil).RefreshToken
+			next := refreshed(t, issuer, value).RefreshToken
+			active := func(value string) any {
+				t.Helper()
+				return post(t, issuer, "/introspect", form("token", value)).body["active"]
+			}
+			time.Sleep(30 * time.Second)
+			if active(value) != true {
+				t.Error("not active within the leeway")
+			}
+			time.Sleep(moment)
+			if got := active(value); got != want {
+				t.Errorf("after the leeway: got active %v, want %v", got, want)
+			}
+			// To ask is not to use.
+			if active(next) != true {
+				t.Error("the next token is not active")
+			}
+			refreshed(t, issuer, next)
+		})
+	}
+}
+
 func TestOpaqueTokensOfAClient(t *testing.T) {
 	issuer := jwtbearertest.NewIssuer(t, withClient(func(c *jwtbearertest.Client) { c.OpaqueTokens = true }))
 	tokens := issuer.SignIn(nil)
