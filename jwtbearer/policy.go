@@ -38,7 +38,7 @@ func (v *Verifier) Policy(audience string, rules ...Rule) (*Policy, error) {
 		return nil, err
 	}
 	for of := range v.profiles {
-		if of.audienceNames == nil {
+		if of.audienceNames == nil || p.types != nil { // the names are those in access tokens
 			continue
 		}
 		if p.byProfile == nil {

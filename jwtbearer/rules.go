@@ -193,8 +193,9 @@ func MaxAge(age time.Duration) Rule {
 // Logout 1.0. The types are values of typ, compared as those of
 // [Options].TokenTypes are; those of several such rules add up. What is about
 // access tokens only does not apply then: the RFC 9068 profile, the refusal of
-// bound tokens, and [Checker]. An audience that accepts another kind of token must
-// not be that of an API.
+// bound tokens, [Checker], and AudienceClaim and AudienceNames of [Options]: the
+// audience is what aud says, compared byte for byte. An audience that accepts
+// another kind of token must not be that of an API.
 func TokenType(types ...string) Rule {
 	types = slices.Clone(types)
 	return ruleFunc(func(p *Policy) error {

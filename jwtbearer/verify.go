@@ -337,6 +337,12 @@ type marks struct {
 // meantFor reports whether the token's audience has one that p accepts (RFC
 // 7519, Section 4.1.3), compared byte for byte.
 func (p *Policy) meantFor(t *Token) bool {
+	if p.types != nil {
+		// Whichever claim an authority names the audience of its access tokens in,
+		// a token of another kind is for whom its aud says.
+		aud, _ := t.claims.Get("aud")
+		return slices.ContainsFunc(p.audiences, func(want string) bool { return hasString(aud, want) })
+	}
 	for _, want := range p.accepted(t.authority.profile) {
 		if slices.Contains(t.audience, want) {
 			return true

@@ -343,3 +343,40 @@ func TestNewLogoutHandlerRefusesMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestLogoutAudienceIsAud: however the authority names the audience of its access
+// tokens, that of a logout token is in aud (Section 2.4).
+func TestLogoutAudienceIsAud(t *testing.T) {
+	for name, options := range map[string]jwtbearer.Options{
+		"by default":       {},
+		"another claim":    {AudienceClaim: "client_id"},
+		"mapped names":     {AudienceNames: map[string][]string{"web": {"urn:web"}}},
+		"mapped and moved": {AudienceClaim: "client_id", AudienceNames: map[string][]string{"web": {"urn:web"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := jwtbearertest.NewIssuer(t)
+				h, err := session.NewLogoutHandler(issuer.Verifier(t, &options), "web", &session.LogoutOptions{Sessions: session.NewMemory(nil), Logger: quiet})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, test := range []struct {
+					what     string
+					audience any
+					client   string
+					status   int
+				}{
+					{"for this client", "web", "urn:x", 200},
+					{"among others", []string{"other", "web"}, "urn:x", 200},
+					{"for another client", "other", "web", 400},
+					{"for another client, by its mapped name", "other", "urn:web", 400},
+					{"for the mapped name", "urn:web", "urn:web", 400},
+				} {
+					token := issuer.LogoutToken("web", jwtbearertest.Subject("u1"),
+						jwtbearertest.Claim("aud", test.audience), jwtbearertest.Claim("client_id", test.client))
+					wantLogout(t, test.what, post(h, logoutForm(token)), test.status)
+				}
+			})
+		})
+	}
+}
