@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,13 +144,10 @@ func New(issuer string, opts *Options) (*Set, error) {
 	}
 	s := newSet(issuer, o.Logger, o.Events)
 	s.schedule = plan
-	s.staleness = o.MaxStaleness
-	if s.staleness == 0 {
-		s.staleness = DefaultMaxStaleness
-	}
+	s.staleness = cmp.Or(o.MaxStaleness, DefaultMaxStaleness)
 	if s.staleness < plan.most {
-		return nil, fmt.Errorf("jwks: Options.MaxStaleness is %v, less than MaxRefreshInterval (%v): keys would go stale between two refreshes; raise it or leave it 0 for %v",
-			s.staleness, plan.most, DefaultMaxStaleness)
+		return nil, fmt.Errorf("jwks: Options.MaxStaleness is %v (0 means %v), less than the longest time between two refreshes, %v: keys would go stale in between; set it to that at least, or lower MinRefreshInterval and MaxRefreshInterval",
+			o.MaxStaleness, DefaultMaxStaleness, plan.most)
 	}
 	s.tolerance = o.ClockTolerance
 	if s.tolerance == 0 {

@@ -23,10 +23,12 @@ func TestJoin(t *testing.T) {
 		a, b, c := newIssuer(t, "https://a.test"), newIssuer(t, "https://b.test"), newIssuer(t, "https://c.test")
 		va := a.Verifier(t, &jwtbearer.Options{Algorithms: []string{"RS256"}, AudienceNames: map[string][]string{"api1": {"urn:api1"}}})
 		vb := b.Verifier(t, nil)
-		v, err := jwtbearer.Join(va, vb)
+		members := []*jwtbearer.Verifier{va, vb}
+		v, err := jwtbearer.Join(members...)
 		if err != nil {
 			t.Fatal(err)
 		}
+		clear(members) // the slice is the caller's
 		for _, each := range []*jwtbearer.Verifier{va, vb, v} {
 			if err := each.WaitReady(t.Context()); err != nil {
 				t.Fatal(err)

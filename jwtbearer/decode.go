@@ -70,7 +70,7 @@ func exact(text string, t reflect.Type, v reflect.Value) string {
 			case !ok:
 				return member, !fields.folds(name)
 			case f.typ == nil:
-				return member, true
+				return "", false
 			}
 			return exact(member, f.typ, fieldOf(v, f.index)), true
 		})
@@ -204,12 +204,15 @@ func fieldsOf(t reflect.Type) structFields {
 
 // collectFields finds the fields of t as encoding/json does: level by level of
 // embedding, an outer field before an inner one of the same name, and on one
-// level one with a tag before one without.
+// level one with a tag before one without. A type that is embedded twice on one
+// level competes with itself.
 func collectFields(t reflect.Type) structFields {
 	fields := structFields{}
 	seen := map[reflect.Type]bool{}
+	times := map[reflect.Type]int{t: 1}
 	for level := []structField{{typ: t}}; len(level) > 0; {
 		var next []structField
+		nextTimes := map[reflect.Type]int{}
 		here := structFields{}
 		for _, outer := range level {
 			if seen[outer.typ] {
@@ -225,7 +228,9 @@ func collectFields(t reflect.Type) structFields {
 				found := structField{typ: f.Type, index: append(slices.Clone(outer.index), i), tagged: name != ""}
 				if f.Anonymous && name == "" {
 					if inner := pointedTo(f.Type); inner.Kind() == reflect.Struct {
-						next = append(next, structField{typ: inner, index: found.index})
+						if nextTimes[inner]++; nextTimes[inner] == 1 {
+							next = append(next, structField{typ: inner, index: found.index})
+						}
 						continue
 					}
 				}
@@ -236,7 +241,7 @@ func collectFields(t reflect.Type) structFields {
 				switch {
 				case taken && other.tagged && !found.tagged:
 					continue
-				case taken && other.tagged == found.tagged:
+				case taken && other.tagged == found.tagged, times[outer.typ] > 1:
 					found.typ = nil
 				}
 				here[name] = found
@@ -247,7 +252,7 @@ func collectFields(t reflect.Type) structFields {
 				fields[name] = f
 			}
 		}
-		level = next
+		level, times = next, nextTimes
 	}
 	return fields
 }

@@ -49,6 +49,12 @@ type (
 			Name string `json:"name"`
 		} `json:"pick"`
 	}
+	// RolePlain and RoleOther compete for one name.
+	RolePlain struct{ Role string }
+	RoleOther struct{ Role string }
+	// RoleLeft and RoleRight embed one type each, the same.
+	RoleLeft   struct{ RolePlain }
+	RoleRight  struct{ RolePlain }
 	rawRole    struct{ text string }
 	textRole   string
 	selfRole   *selfRole
@@ -97,6 +103,16 @@ func TestDecodeMatchesNamesExactly(t *testing.T) {
 		}{}, `{"key":""}`},
 		{"a field without a tag", `"role":"admin"`, &struct{ Role string }{}, `{"Role":""}`},
 		{"a tag that is no name", `"NAME":"admin"`, &tagOfField{}, `{"Name":""}`},
+		{"a name that two fields compete for, beside a field of another case", `"Role":"admin"`, &struct {
+			RolePlain
+			RoleOther
+			Upper string `json:"ROLE"`
+		}{}, `{"ROLE":""}`},
+		{"a name of a type that is embedded twice, beside a field of another case", `"Role":"admin"`, &struct {
+			RoleLeft
+			RoleRight
+			Upper string `json:"ROLE"`
+		}{}, `{"ROLE":""}`},
 		{"a struct in a struct", `"in":{"Role":"admin"}`, &struct {
 			In roleInner `json:"in"`
 		}{}, `{"in":{"role":""}}`},

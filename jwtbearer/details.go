@@ -39,6 +39,19 @@ func (p *Policy) wrongTime(t *Token, err error, now time.Time, trusted bool) *Er
 	return e
 }
 
+// shownKeyID is the key id of a token that nobody vouches for, in a form that
+// can do no harm in a log.
+func shownKeyID(kid string) string {
+	const most = 64
+	if kid == "" {
+		return "no kid"
+	}
+	if len(kid) > most {
+		return fmt.Sprintf("kid %+q…", kid[:most])
+	}
+	return fmt.Sprintf("kid %+q", kid)
+}
+
 // A hint explains a refusal that comes from the set-up of the authority, and
 // not from a bad token. It is a constant: whether it applies was seen in a
 // token that nobody vouches for.

@@ -89,8 +89,9 @@ var (
 	ErrCritical = &Reason{ErrInvalidToken, "critical", "the token has a critical header parameter"}
 	// ErrAlgorithm: alg is not in [Options].Algorithms (RFC 8725, Section 3.1).
 	ErrAlgorithm = &Reason{ErrInvalidToken, "algorithm", "the token's algorithm is not allowed"}
-	// ErrClaim: a claim that a decision is made on has the wrong type, or one
-	// that RFC 9068, Section 2.2 demands is missing.
+	// ErrClaim: a claim that a decision is made on has the wrong type, or is no
+	// time that can be (seconds are expected, not milliseconds), which [Error].Detail
+	// names; or one that RFC 9068, Section 2.2 demands is missing.
 	ErrClaim = &Reason{ErrInvalidToken, "claim", "a claim of the token is missing or has the wrong type"}
 	// ErrIssuer: iss is missing or not the authority (RFC 9068, Section 4).
 	ErrIssuer = &Reason{ErrInvalidToken, "issuer", "the token is from another issuer"}
@@ -156,7 +157,8 @@ type Error struct {
 	Reason *Reason
 	// Detail is for logs, never for a client. It holds this side's facts (the
 	// audience that was required, say), and of a token only what its signature
-	// vouches for.
+	// vouches for; and, quoted and cut to a bounded length, the key id that is
+	// unknown, without which nobody could tell a rotation from an attack.
 	Detail string
 	// Scopes are the scopes that the request needs, if it is a lack of scope
 	// that refused it.

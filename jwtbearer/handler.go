@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -14,11 +15,13 @@ import (
 //
 // Every method is authenticated, OPTIONS too: put CORS middleware outside.
 // Middlewares of one verifier nest, say for a group and for one of its routes:
-// the token is then verified once, and audience and rules of both must hold.
+// the token is then verified once, and audience and rules of both must hold. The
+// inner one takes the token that the outer one has admitted, wherever that was
+// found ([Cookie]).
 //
 // Require panics if audience is empty or a rule is nil or impossible, as these
 // are mistakes in the program; for values from a configuration use
-// [Verifier.Policy].
+// [Verifier.Policy]. What it returns panics if it is given a nil handler.
 func (v *Verifier) Require(audience string, rules ...Rule) func(http.Handler) http.Handler {
 	return mustPolicy(v.Policy(audience, rules...)).Handler
 }
@@ -39,7 +42,7 @@ func mustPolicy(p *Policy, err error) *Policy {
 }
 
 // Handler returns a handler that calls next for requests that the policy lets
-// pass, and answers the others itself.
+// pass, and answers the others itself. It panics if next is nil.
 func (p *Policy) Handler(next http.Handler) http.Handler { return p.handler(next, false) }
 
 func (p *Policy) handler(next http.Handler, anonymous bool) http.Handler {
@@ -116,10 +119,12 @@ func orDefault(log *slog.Logger) *slog.Logger {
 // The default verifier, as slog.Default is the default logger.
 var defaultVerifier atomic.Pointer[Verifier]
 
-// SetDefault makes v the verifier of the package-level [Require] and [Optional].
+// SetDefault makes v the verifier of the package-level [Require] and [Optional],
+// from the next request on. Nil means none again. It is safe for concurrent use.
 func SetDefault(v *Verifier) { defaultVerifier.Store(v) }
 
-// Default returns the verifier that [SetDefault] was last given, nil before.
+// Default returns the verifier that [SetDefault] was last given, nil before. It
+// is safe for concurrent use.
 func Default() *Verifier { return defaultVerifier.Load() }
 
 // Require is [Verifier.Require] of the default verifier. It may be called before
@@ -138,6 +143,7 @@ func Optional(audience string, rules ...Rule) func(http.Handler) http.Handler {
 }
 
 func byDefault(audience string, rules []Rule, anonymous bool) func(http.Handler) http.Handler {
+	rules = slices.Clone(rules) // they are applied again for each new default
 	// A mistake is to panic here and not at the first request.
 	if err := new(Policy).configure(audience, rules); err != nil {
 		panic(err)

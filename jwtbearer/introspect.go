@@ -34,8 +34,8 @@ func (v *Verifier) introspect(ctx context.Context, p *Policy, raw string, now ti
 		return nil, a.refuse(ErrInactive)
 	}
 	t := &Token{raw: raw, claims: claims, authority: a}
-	if reason := t.readClaims(); reason != nil {
-		return nil, a.refuse(reason)
+	if wrong := t.readClaims(); wrong != "" {
+		return nil, &Error{Reason: ErrClaim, Detail: wrong, authority: a}
 	}
 	known := a.keys.TokenIssuer()
 	switch t.issuer {
@@ -45,8 +45,8 @@ func (v *Verifier) introspect(ctx context.Context, p *Policy, raw string, now ti
 	default:
 		return nil, a.refuse(ErrIssuer)
 	}
-	if reason := a.profile.checkClaimTypes(t); reason != nil {
-		return nil, a.refuse(reason)
+	if wrong := a.profile.checkClaimTypes(t); wrong != "" {
+		return nil, &Error{Reason: ErrClaim, Detail: wrong, authority: a}
 	}
 	if err := p.admit(t, now, true); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package jwtbearer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func Join(verifiers ...*Verifier) (*Verifier, error) {
 	first := verifiers[0]
 	v := &Verifier{
 		routes:       make(map[string]*authority),
-		members:      verifiers,
+		members:      slices.Clone(verifiers),
 		headers:      newHeaderCache(),
 		realm:        first.realm,
 		errorHandler: first.errorHandler,

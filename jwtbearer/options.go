@@ -40,12 +40,14 @@ type Options struct {
 	Keys *jwks.Set
 
 	// MinRefreshInterval and MaxRefreshInterval bound what the authority's
-	// Cache-Control asks for. Zero means 5 minutes and 1 hour. The longer one
-	// is also how long a key that was withdrawn may stay in use.
+	// Cache-Control asks for. Zero means 5 minutes and 1 hour; one second is the
+	// least. The longer one is also how long a key that was withdrawn may stay in
+	// use.
 	MinRefreshInterval time.Duration
 	MaxRefreshInterval time.Duration
 	// MaxStaleness is how long keys stay in use while the authority cannot be
-	// reached. Zero means 24 hours. After it, answers are 503.
+	// reached. Zero means 24 hours; it must not be less than MaxRefreshInterval.
+	// After it, answers are 503.
 	MaxStaleness time.Duration
 
 	// ClockSkew is how far exp, nbf and iat may be off. Zero means one minute;
@@ -94,8 +96,8 @@ type Options struct {
 	// Cache bounds the memory of verified tokens.
 	Cache CacheOptions
 
-	// Realm is the realm of the challenges (RFC 9110, Section 11.5). Empty
-	// means none.
+	// Realm is the realm of the challenges (RFC 9110, Section 11.5), in printable
+	// ASCII without quote and backslash. Empty means none.
 	Realm string
 	// ErrorHandler writes the bodies of refusals. Status and the headers
 	// WWW-Authenticate, Retry-After and Cache-Control are set before it is
@@ -116,8 +118,8 @@ type Options struct {
 // checkers are judged on every request. The tokens themselves are kept in
 // memory, so whoever can read the memory of the process can read them.
 type CacheOptions struct {
-	// MaxEntries is how many tokens are remembered. Zero means 16,384. It is
-	// rounded down to a power of two, of at least 8.
+	// MaxEntries is how many tokens are remembered, at most 16,777,216. Zero
+	// means 16,384. It is rounded down to a power of two, of at least 8.
 	MaxEntries int
 	// MaxBytes is how much memory they may take. Zero means 32 MiB.
 	MaxBytes int

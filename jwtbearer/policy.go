@@ -106,16 +106,26 @@ func (p *Policy) Verify(ctx context.Context, raw string) (*Token, error) {
 // check returns how the request is admitted; nil without an error if it carries
 // no token.
 func (p *Policy) check(r *http.Request) (*admission, *Error) {
+	if p.v.closed.Load() {
+		return nil, refuse(ErrClosed)
+	}
 	raw, err := p.credentials(r)
 	if err != nil {
 		return nil, err
 	}
+	outer := admissionFrom(r.Context())
+	switch {
+	case outer != nil && outer.v != p.v:
+		outer = nil
+	case outer != nil && raw == "":
+		// The outer policy found it where this one does not look. To call the
+		// request anonymous now would spare a known caller the rules.
+		raw = outer.token.raw
+	case outer != nil && outer.token.raw != raw:
+		outer = nil
+	}
 	if raw == "" {
 		return nil, nil
-	}
-	outer := admissionFrom(r.Context())
-	if outer != nil && (outer.v != p.v || outer.token.raw != raw) {
-		outer = nil
 	}
 	t, err := p.verify(r.Context(), raw, r, outer)
 	switch {

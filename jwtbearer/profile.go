@@ -96,8 +96,8 @@ func newProfile(o *Options) (*profile, error) {
 	if p.sessionClaim == "" {
 		p.sessionClaim = "sid"
 	}
-	if slices.Contains(p.checkers, nil) {
-		return nil, misconfigured("Options.Checkers", "nil", "leave out what is not configured")
+	if i := slices.Index(p.checkers, nil); i >= 0 {
+		return nil, misconfigured(fmt.Sprintf("Options.Checkers[%d]", i), "nil", "leave out what is not configured")
 	}
 	if o.Events != nil {
 		p.events = *o.Events
@@ -133,6 +133,10 @@ func (p *profile) audiences(names []string) []string {
 // asked.
 func keySet(issuer string, p *profile, o *Options) (keys *jwks.Set, owned bool, err error) {
 	if o.Keys == nil {
+		tolerance := p.skew
+		if tolerance == 0 {
+			tolerance = -1 // none, where 0 would be the default
+		}
 		keys, err = jwks.New(issuer, &jwks.Options{
 			MetadataURL:        o.MetadataURL,
 			JWKSURL:            o.JWKSURL,
@@ -141,19 +145,27 @@ func keySet(issuer string, p *profile, o *Options) (keys *jwks.Set, owned bool, 
 			MinRefreshInterval: o.MinRefreshInterval,
 			MaxRefreshInterval: o.MaxRefreshInterval,
 			MaxStaleness:       o.MaxStaleness,
-			ClockTolerance:     p.skew,
+			ClockTolerance:     tolerance,
 			Logger:             o.Logger,
 			Events:             p.events.Keys,
 		})
 		return keys, true, err
 	}
-	for field, set := range map[string]bool{
-		"MetadataURL": o.MetadataURL != "", "JWKSURL": o.JWKSURL != "", "InsecureAllowHTTP": o.InsecureAllowHTTP,
-		"HTTPClient": o.HTTPClient != nil, "MinRefreshInterval": o.MinRefreshInterval != 0,
-		"MaxRefreshInterval": o.MaxRefreshInterval != 0, "MaxStaleness": o.MaxStaleness != 0,
+	for _, other := range []struct {
+		field string
+		value any
+		set   bool
+	}{
+		{"MetadataURL", "(an address)", o.MetadataURL != ""}, // which may hold a key to it
+		{"JWKSURL", "(an address)", o.JWKSURL != ""},
+		{"InsecureAllowHTTP", true, o.InsecureAllowHTTP},
+		{"HTTPClient", "(a client)", o.HTTPClient != nil},
+		{"MinRefreshInterval", o.MinRefreshInterval, o.MinRefreshInterval != 0},
+		{"MaxRefreshInterval", o.MaxRefreshInterval, o.MaxRefreshInterval != 0},
+		{"MaxStaleness", o.MaxStaleness, o.MaxStaleness != 0},
 	} {
-		if set {
-			return nil, false, misconfigured("Options."+field, "set", "leave it zero with Options.Keys, which decides where keys come from")
+		if other.set {
+			return nil, false, misconfigured("Options."+other.field, other.value, "leave it zero with Options.Keys, which decides where keys come from")
 		}
 	}
 	if o.Keys.Issuer() != issuer {

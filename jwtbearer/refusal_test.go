@@ -282,3 +282,36 @@ func TestStaleKeysRefuseRememberedTokens(t *testing.T) {
 		}
 	})
 }
+
+// TestDetails: what an operator needs to find out why, and nothing that could do
+// harm in a log.
+func TestDetails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		p, err := issuer.Verifier(t, nil).Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		remembered := issuer.Token("api1", jwtbearertest.ExpiresIn(time.Minute))
+		if _, err := p.Verify(t.Context(), remembered); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute)
+		for _, tt := range []struct{ name, token, want string }{
+			{"audience", issuer.Token("api2"), `required: "api1"`},
+			{"expired, remembered", remembered, "2m0s ago, clock skew 1m0s"},
+			{"unknown key", issuer.Token("api1", jwtbearertest.Header("kid", "k-2")), `kid "k-2"`},
+			{"unknown key, odd", issuer.Token("api1", jwtbearertest.Header("kid", "a\n\"é")), `kid "a\n\"\u00e9"`},
+			{"unknown key, long", issuer.Token("api1", jwtbearertest.Header("kid", strings.Repeat("k", 1000))), `kid "` + strings.Repeat("k", 64) + `"…`},
+			{"milliseconds", issuer.Token("api1", jwtbearertest.Claim("exp", 1e15)), "exp"},
+			{"subject", issuer.Token("api1", jwtbearertest.Claim("sub", 7)), "sub"},
+			{"audience of a wrong type", issuer.Token("api1", jwtbearertest.Claim("aud", 7)), "aud"},
+			{"session", issuer.Token("api1", jwtbearertest.Claim("sid", 7)), "sid"},
+		} {
+			_, err := p.Verify(t.Context(), tt.token)
+			if e, ok := errors.AsType[*jwtbearer.Error](err); !ok || e.Detail != tt.want {
+				t.Errorf("%s: got %v, want detail %s", tt.name, err, tt.want)
+			}
+		}
+	})
+}

@@ -175,7 +175,8 @@ func Validate(f func(ctx context.Context, token *Token) error) Rule {
 }
 
 // MaxAge refuses tokens that were issued longer ago, or do not say when (to
-// authenticate: 401), however long they are valid. The clock skew is added.
+// authenticate: 401), however long they are valid. The clock skew is added. age
+// must be positive; of several such rules the shortest counts.
 func MaxAge(age time.Duration) Rule {
 	return ruleFunc(func(p *Policy) error {
 		if age <= 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +94,7 @@ func New(issuer string, opts *Options) (*Verifier, error) {
 // newVerifier returns a verifier without authorities.
 func newVerifier(o *Options) (*Verifier, error) {
 	if !quotable(o.Realm) {
-		return nil, misconfigured("Options.Realm", "a text with other characters than RFC 6750 allows", "use printable ASCII without quote and backslash")
+		return nil, misconfigured("Options.Realm", strconv.Quote(o.Realm), "use printable ASCII without quote and backslash")
 	}
 	v := &Verifier{realm: o.Realm, errorHandler: o.ErrorHandler, log: o.Logger, headers: newHeaderCache()}
 	if o.Events != nil {

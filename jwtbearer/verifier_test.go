@@ -146,6 +146,63 @@ func TestDefault(t *testing.T) {
 	})
 }
 
+// TestRulesAreTheCallersNoMore: what a caller does with its slices afterwards, or
+// append with the place behind them, changes no route.
+func TestRulesAreTheCallersNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		v := issuer.Verifier(t, nil)
+		jwtbearer.SetDefault(v)
+		defer jwtbearer.SetDefault(nil)
+		for name, require := range map[string]func(string, ...jwtbearer.Rule) func(http.Handler) http.Handler{
+			"method": v.Require, "default": jwtbearer.Require, "default, optional": jwtbearer.Optional,
+		} {
+			base := make([]jwtbearer.Rule, 0, 1)
+			write := require("api1", append(base, jwtbearer.Scope("write"))...)
+			read := require("api1", append(base, jwtbearer.Scope("read"))...)
+			token := issuer.Token("api1", jwtbearertest.Scopes("read"))
+			if w := get(t, write(hello), token); w.Code != 403 {
+				t.Errorf("%s: scope read on the route of write: got %d, want 403", name, w.Code)
+			}
+			if w := get(t, read(hello), token); w.Code != 200 {
+				t.Errorf("%s: scope read on its own route: got %d, want 200", name, w.Code)
+			}
+		}
+	})
+}
+
+// TestNoClockSkewMeasuresTheClock: who allows no tolerance needs the warning most.
+func TestNoClockSkewMeasuresTheClock(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		skew time.Duration
+		want bool
+	}{
+		{"30 s off, one minute allowed", 0, false},
+		{"30 s off, none allowed", jwtbearer.NoClockSkew, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := jwtbearertest.NewIssuer(t)
+			late := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := issuer.Client().Transport.RoundTrip(r)
+				if err == nil {
+					resp.Header.Set("Date", time.Now().Add(-30*time.Second).UTC().Format(http.TimeFormat))
+				}
+				return resp, err
+			})}
+			v := issuer.Verifier(t, &jwtbearer.Options{ClockSkew: tt.skew, HTTPClient: late})
+			for range 2 {
+				if err := v.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := v.Status().Authorities[0].ClockWrong; got != tt.want {
+				t.Errorf("%s: ClockWrong is %t, want %t", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
 func TestProgrammingMistakesPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := jwtbearertest.NewIssuer(t).Verifier(t, nil)
@@ -189,25 +246,27 @@ func TestConfigurationMistakes(t *testing.T) {
 	}
 	defer static.Close()
 	for _, tt := range []struct {
-		name  string
-		opts  jwtbearer.Options
-		field string
+		name         string
+		opts         jwtbearer.Options
+		field, value string
 	}{
-		{"negative skew", jwtbearer.Options{ClockSkew: -time.Second}, "ClockSkew"},
-		{"skew as an interval", jwtbearer.Options{ClockSkew: time.Hour}, "ClockSkew"},
-		{"no algorithm", jwtbearer.Options{Algorithms: []string{}}, "Algorithms"},
-		{"none", jwtbearer.Options{Algorithms: []string{"none"}}, "Algorithms"},
-		{"HMAC", jwtbearer.Options{Algorithms: []string{"RS256", "HS256"}}, "Algorithms"},
-		{"no type", jwtbearer.Options{TokenTypes: []string{}}, "TokenTypes"},
-		{"types with the profile", jwtbearer.Options{RequireRFC9068: true, TokenTypes: []string{"JWT"}}, "TokenTypes"},
-		{"audience without names", jwtbearer.Options{AudienceNames: map[string][]string{"api1": nil}}, "AudienceNames"},
-		{"role path with a hole", jwtbearer.Options{RoleClaim: []string{"a", ""}}, "RoleClaim"},
-		{"nil checker", jwtbearer.Options{Checkers: []jwtbearer.Checker{nil}}, "Checkers"},
-		{"realm with a quote", jwtbearer.Options{Realm: `a"b`}, "Realm"},
-		{"negative cache", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxEntries: -1}}, "MaxEntries"},
-		{"negative cache bytes", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxBytes: -1}}, "MaxBytes"},
-		{"sized and disabled cache", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxEntries: 1, Disabled: true}}, "Disabled"},
-		{"keys and an address", jwtbearer.Options{Keys: static, JWKSURL: "https://id.example.com/jwks"}, "JWKSURL"},
+		{"negative skew", jwtbearer.Options{ClockSkew: -time.Second}, "ClockSkew", "-1s"},
+		{"skew as an interval", jwtbearer.Options{ClockSkew: time.Hour}, "ClockSkew", "1h0m0s"},
+		{"no algorithm", jwtbearer.Options{Algorithms: []string{}}, "Algorithms", "[]"},
+		{"none", jwtbearer.Options{Algorithms: []string{"none"}}, "Algorithms", "none"},
+		{"HMAC", jwtbearer.Options{Algorithms: []string{"RS256", "HS256"}}, "Algorithms", "HS256"},
+		{"no type", jwtbearer.Options{TokenTypes: []string{}}, "TokenTypes", "[]"},
+		{"types with the profile", jwtbearer.Options{RequireRFC9068: true, TokenTypes: []string{"JWT"}}, "TokenTypes", "[JWT]"},
+		{"audience without names", jwtbearer.Options{AudienceNames: map[string][]string{"api1": nil}}, "AudienceNames", `"api1": []`},
+		{"role path with a hole", jwtbearer.Options{RoleClaim: []string{"a", ""}}, "RoleClaim", `["a" ""]`},
+		{"nil checker", jwtbearer.Options{Checkers: []jwtbearer.Checker{checkerFunc(nil), nil}}, "Checkers[1]", "nil"},
+		{"realm with a quote", jwtbearer.Options{Realm: `a"b`}, "Realm", `"a\"b"`},
+		{"negative cache", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxEntries: -1}}, "MaxEntries", "-1"},
+		{"negative cache bytes", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxBytes: -1}}, "MaxBytes", "-1"},
+		{"sized and disabled cache", jwtbearer.Options{Cache: jwtbearer.CacheOptions{MaxEntries: 1, Disabled: true}}, "Disabled", "true"},
+		{"keys and an address", jwtbearer.Options{Keys: static, JWKSURL: "https://id.example.com/jwks"}, "JWKSURL", "(an address)"},
+		{"keys and a bound", jwtbearer.Options{Keys: static, MaxStaleness: time.Hour}, "MaxStaleness", "1h0m0s"},
+		{"refreshes further apart than keys may be old", jwtbearer.Options{MinRefreshInterval: 48 * time.Hour}, "MaxStaleness", "48h0m0s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v, err := jwtbearer.New("https://id.example.com", &tt.opts)
@@ -215,8 +274,8 @@ func TestConfigurationMistakes(t *testing.T) {
 				v.Close()
 				t.Fatal("no error")
 			}
-			if !strings.Contains(err.Error(), tt.field) {
-				t.Errorf("the error does not name %s: %v", tt.field, err)
+			if !strings.Contains(err.Error(), tt.field) || !strings.Contains(err.Error(), tt.value) {
+				t.Errorf("the error does not name %s and its value %s: %v", tt.field, tt.value, err)
 			}
 		})
 	}
@@ -277,8 +336,12 @@ func TestClose(t *testing.T) {
 		if err := v.Close(); err != nil {
 			t.Error(err)
 		}
-		if w := get(t, h, token); w.Code != 503 {
-			t.Errorf("got %d, want 503", w.Code)
+		for name, w := range map[string]*httptest.ResponseRecorder{
+			"good token": get(t, h, token), "no token": get(t, h, ""), "anonymous": get(t, v.Optional("api1")(hello), ""),
+		} {
+			if w.Code != 503 {
+				t.Errorf("%s: got %d, want 503", name, w.Code)
+			}
 		}
 		p, _ := v.Policy("api1")
 		if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrClosed) || !errors.Is(err, jwtbearer.ErrUnavailable) {
@@ -316,6 +379,27 @@ func TestNestingVerifiesOnce(t *testing.T) {
 		other := v.Require("api1")(v.Require("api2")(hello))
 		if w := get(t, other, issuer.Token("api1")); w.Code != 401 {
 			t.Errorf("inner audience: got %d, want 401", w.Code)
+		}
+		// An inner policy judges the token that the outer one found, also where it
+		// would not look itself: a known caller is not anonymous.
+		for name, tt := range map[string]struct {
+			inner  func(string, ...jwtbearer.Rule) func(http.Handler) http.Handler
+			scope  string
+			status int
+		}{
+			"required":            {v.Require, "write", 200},
+			"required, lacking":   {v.Require, "read", 403},
+			"optional":            {v.Optional, "write", 200},
+			"optional, lacking":   {v.Optional, "read", 403},
+			"another's anonymous": {issuer.Verifier(t, nil).Optional, "read", 200},
+		} {
+			cookie := v.Require("api1", jwtbearer.Cookie("token"))(tt.inner("api1", jwtbearer.Scope("write"))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(&http.Cookie{Name: "token", Value: issuer.Token("api1", jwtbearertest.Scopes(tt.scope))})
+			w := httptest.NewRecorder()
+			if cookie.ServeHTTP(w, r); w.Code != tt.status {
+				t.Errorf("token in a cookie, %s: got %d, want %d", name, w.Code, tt.status)
+			}
 		}
 		// What an inner policy does not ask must not be taken for asked.
 		asked = 0

@@ -58,8 +58,8 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	if !slices.Contains(a.profile.algorithms, t.header.Algorithm) {
 		return nil, a.refuse(ErrAlgorithm)
 	}
-	if reason := a.profile.checkClaimTypes(t); reason != nil {
-		return nil, a.refuse(reason)
+	if wrong := a.profile.checkClaimTypes(t); wrong != "" {
+		return nil, &Error{Reason: ErrClaim, Detail: wrong, authority: a}
 	}
 	if !a.tenant.claimedBy(t) {
 		return nil, a.refuse(ErrIssuer)
@@ -73,7 +73,11 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	}
 	keys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)
 	if err != nil {
-		return nil, a.keyError(err)
+		refused := a.keyError(err)
+		if refused.Reason == ErrUnknownKey {
+			refused.Detail = shownKeyID(t.header.KeyID)
+		}
+		return nil, refused
 	}
 	if a.keys.TokenIssuer() != t.issuer {
 		return nil, a.refuse(ErrIssuer)
@@ -184,8 +188,8 @@ func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 		return nil, refuse(ErrMalformed)
 	}
 	t := &Token{raw: raw, header: h, claims: claims}
-	if reason := t.readClaims(); reason != nil {
-		return nil, refuse(reason)
+	if wrong := t.readClaims(); wrong != "" {
+		return nil, &Error{Reason: ErrClaim, Detail: wrong}
 	}
 	sig.input = append(sig.input[:0], c.SigningInput...)
 	return t, nil
@@ -208,51 +212,49 @@ func shapeReason(err error) *Reason {
 	return ErrMalformed
 }
 
-// readClaims reads the claims that every check needs, in one pass. A claim of
-// the wrong type refuses the token: reading it as absent would skip the check
-// that it is for.
-func (t *Token) readClaims() *Reason {
-	var subject, client, issuedAt, id, wrong bool
+// readClaims reads the claims that every check needs, in one pass. It returns
+// the name of a claim of the wrong type, "" if there is none. Such a claim
+// refuses the token: reading it as absent would skip the check that it is for.
+func (t *Token) readClaims() (wrong string) {
+	var subject, client, issuedAt, id bool
 	for name, value := range t.claims.All {
+		ok := true
 		switch name {
 		case "iss":
-			s, ok := value.Str()
-			t.issuer, wrong = s, wrong || !ok
+			t.issuer, ok = value.Str()
 		case "sub":
-			s, ok := value.Str()
-			t.subject, wrong = s, wrong || !ok
+			t.subject, ok = value.Str()
 			subject = true
 		case "exp":
-			wrong = !readTime(value, &t.times.Expiry) || wrong
+			ok = readTime(value, &t.times.Expiry)
 		case "nbf":
-			wrong = !readTime(value, &t.times.NotBefore) || wrong
+			ok = readTime(value, &t.times.NotBefore)
 		case "iat":
-			wrong = !readTime(value, &t.times.IssuedAt) || wrong
+			ok = readTime(value, &t.times.IssuedAt)
 			issuedAt = true
 		case "jti":
-			wrong = wrong || value.Kind() != strictjson.String
+			ok = value.Kind() == strictjson.String
 			id = true
 		case "client_id":
-			wrong = wrong || value.Kind() != strictjson.String
+			ok = value.Kind() == strictjson.String
 			client = true
 		case "azp", "appid":
-			wrong = wrong || value.Kind() != strictjson.String
+			ok = value.Kind() == strictjson.String
 		case "scope", "scp":
 			if value.Kind() != strictjson.String {
-				_, ok := value.Strings()
-				wrong = wrong || !ok
+				_, ok = value.Strings()
 			}
 		case "at_hash", "c_hash", "events":
 			t.marks.otherKind = true
 		case "cnf":
 			t.marks.bound = true
 		}
+		if !ok {
+			return name
+		}
 	}
 	t.marks.profiled = subject && client && issuedAt && id
-	if wrong {
-		return ErrClaim
-	}
-	return nil
+	return ""
 }
 
 func readTime(v strictjson.Value, into *time.Time) bool {
@@ -264,18 +266,19 @@ func readTime(v strictjson.Value, into *time.Time) bool {
 	return err == nil
 }
 
-// checkClaimTypes reads the claims whose names depend on the authority.
-func (p *profile) checkClaimTypes(t *Token) *Reason {
+// checkClaimTypes reads the claims whose names depend on the authority, as
+// readClaims does the others.
+func (p *profile) checkClaimTypes(t *Token) (wrong string) {
 	if v, ok := t.claims.Get(p.sessionClaim); ok && v.Kind() != strictjson.String {
-		return ErrClaim
+		return p.sessionClaim
 	}
 	aud, present := t.claims.Get(p.audienceClaim)
 	if s, ok := aud.Str(); ok {
 		t.audience = []string{s}
 	} else if t.audience, ok = aud.Strings(); !ok && present {
-		return ErrClaim
+		return p.audienceClaim
 	}
-	return nil
+	return ""
 }
 
 // admit judges what is judged on every request, also of a token whose signature
