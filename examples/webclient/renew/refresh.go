@@ -14,7 +14,13 @@ const (
 	// Options.Timeout: an answer that came in the last moment must be stored,
 	// since the refresh token it replaces may be worthless already.
 	storeTimeout = 5 * time.Second
+	// patience is how long after its beginning a request waits for the refresh
+	// of a token that has not expired yet.
+	patience = 2 * time.Second
 )
+
+// errGoesOn ends the wait for a refresh that has not ended itself.
+var errGoesOn = errors.New("renew: the refresh goes on")
 
 // flightKey names a refresh that requests share. The token belongs to it: a
 // request that was refused with an older token than the others must not be told
@@ -22,6 +28,7 @@ const (
 type flightKey struct{ session, accessToken string }
 
 type flight struct {
+	began  time.Time
 	done   chan struct{} // closed when the fields below are set
 	tokens Tokens
 	err    error
@@ -42,15 +49,41 @@ type pause struct {
 // The error matches [ErrSessionEnded], [ErrRefreshFailed], [ErrNoRefreshToken]
 // or [ErrClosed], or is the Store's or the cause of ctx.
 func (r *Renewer) Renew(ctx context.Context, session string, used Tokens) (Tokens, error) {
+	f, err := r.join(ctx, session, used)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return f.wait(ctx)
+}
+
+// renewEarly is Renew for tokens that are due. While the access token has not
+// expired, an authority that hangs must not make a request slow, nor have it
+// sent with a token that expired meanwhile: the wait ends with errGoesOn before
+// half of what is left of the token's life is over.
+func (r *Renewer) renewEarly(ctx context.Context, session string, used Tokens) (Tokens, error) {
+	f, err := r.join(ctx, session, used)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if left := time.Until(used.ExpiresAt); left > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, f.began.Add(min(patience, left/2)), errGoesOn)
+		defer cancel()
+	}
+	return f.wait(ctx)
+}
+
+// join returns the refresh of used that is under way, or begins it.
+func (r *Renewer) join(ctx context.Context, session string, used Tokens) (*flight, error) {
 	key := flightKey{session, used.AccessToken}
 	r.flightMu.Lock()
+	defer r.flightMu.Unlock()
 	f := r.flights[key]
 	if f == nil {
 		if r.closed {
-			r.flightMu.Unlock()
-			return Tokens{}, ErrClosed
+			return nil, ErrClosed
 		}
-		f = &flight{done: make(chan struct{})}
+		f = &flight{began: time.Now(), done: make(chan struct{})}
 		r.flights[key] = f
 		// The values of ctx (a trace, say) serve the refresh; its end does not
 		// concern the others who wait.
@@ -63,8 +96,10 @@ func (r *Renewer) Renew(ctx context.Context, session string, used Tokens) (Token
 			close(f.done)
 		})
 	}
-	r.flightMu.Unlock()
+	return f, nil
+}
 
+func (f *flight) wait(ctx context.Context) (Tokens, error) {
 	select {
 	case <-f.done:
 		return f.tokens, f.err

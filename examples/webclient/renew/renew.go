@@ -99,7 +99,9 @@ type Options struct {
 	Early time.Duration
 
 	// Timeout bounds one refresh: discovery, grant and all. A request waits for
-	// it no longer than its own context allows. 0 means 10 seconds.
+	// it no longer than its own context allows, and while its token has not
+	// expired, for 2 seconds or half of the token's remaining life at most.
+	// 0 means 10 seconds.
 	Timeout time.Duration
 
 	// Pause is the time after a failed refresh in which a session makes no

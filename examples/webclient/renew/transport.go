@@ -58,12 +58,15 @@ func (t *Transport) roundTrip(req *http.Request) (resp *http.Response, sent bool
 	var renewed bool
 	var refreshErr error
 	if !t.OnlyOn401 && tokens.due(time.Now(), r.opts.Early) {
-		next, err := r.Renew(ctx, t.Session, tokens)
+		next, err := r.renewEarly(ctx, t.Session, tokens)
 		switch {
 		case err == nil:
 			tokens, renewed = next, true
 		case errors.Is(err, ErrSessionEnded):
 			return nil, false, err
+		case errors.Is(err, errGoesOn):
+			// The token in hand is good. Should the API refuse it all the same,
+			// the request joins the refresh again.
 		default:
 			// The token in hand may be good for a few seconds more.
 			refreshErr = err
