@@ -93,17 +93,14 @@ func (i *Issuer) grantCode(q *tokenRequest) (map[string]any, error) {
 	if value == "" {
 		return nil, invalidRequest("The parameter code is missing.")
 	}
-	code, err := i.takeCode(q, value)
+	audience := namedAudience(q.form)
+	code, err := i.takeCode(q, value, audience)
 	if err != nil {
 		return nil, err
 	}
 	what := &issuance{
 		subject: code.session.subject, user: true, session: code.session, scopes: code.scopes,
 		audience: code.audience, nonce: code.nonce, refreshable: true, chain: code.chain,
-	}
-	audience, err := i.audience(q.form)
-	if err != nil {
-		return nil, err
 	}
 	if audience != nil {
 		what.audience = audience
@@ -114,8 +111,9 @@ func (i *Issuer) grantCode(q *tokenRequest) (map[string]any, error) {
 	return i.issue(q.client, what).response(), nil
 }
 
-// takeCode uses a code up. Everything that is wrong with it is invalid_grant.
-func (i *Issuer) takeCode(q *tokenRequest, value string) (*code, error) {
+// takeCode uses a code up, for audience if it is not nil. Everything that is wrong
+// with the code is invalid_grant.
+func (i *Issuer) takeCode(q *tokenRequest, value string, audience []string) (*code, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	code := i.codes[value]
@@ -135,7 +133,10 @@ func (i *Issuer) takeCode(q *tokenRequest, value string) (*code, error) {
 	case !code.verifies(q.form.Get("code_verifier")):
 		return nil, InvalidGrant("The code verifier is wrong.")
 	}
-	code.chain = &chain{client: q.client, started: i.now()}
+	if err := i.checkAudience(audience, code.audience); err != nil {
+		return nil, err
+	}
+	code.chain = &chain{client: q.client, granted: code.audience, started: i.now()}
 	return code, nil
 }
 
@@ -165,7 +166,7 @@ func (i *Issuer) grantRefresh(q *tokenRequest) (map[string]any, error) {
 	if asked := strings.Fields(q.form.Get("scope")); len(asked) > 0 {
 		scopes = q.client.narrow(asked)
 	}
-	tokens, err := i.refresh(q.client, value, scopes)
+	tokens, err := i.refresh(q.client, value, scopes, namedAudience(q.form))
 	if err != nil {
 		return nil, err
 	}

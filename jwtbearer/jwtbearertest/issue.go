@@ -56,7 +56,7 @@ func (i *Issuer) issue(client *Client, what *issuance) *Tokens {
 	if what.chain == nil && what.session != nil {
 		// A chain stands behind every sign-in, so that all its tokens can be revoked
 		// together, whether or not there is a refresh token among them.
-		what.chain = &chain{client: client, issuance: *what, started: now}
+		what.chain = &chain{client: client, issuance: *what, granted: what.audience, started: now}
 	}
 	if what.refreshable && what.refreshToken == "" && what.chain != nil && has(what.scopes, "offline_access") && client.mayUse(grantRefresh) {
 		tokens.RefreshToken = i.newRefreshToken(what.chain)

@@ -625,7 +625,8 @@ func TestResourceOfTheCodeFlow(t *testing.T) {
 		{"neither", nil, nil, "orders"},
 		{"in the authorization request", []string{"resource", "stock"}, nil, "stock"},
 		{"in the token request", nil, []string{"resource", "stock"}, "stock"},
-		{"in both", []string{"resource", "stock"}, []string{"resource", "orders"}, "orders"},
+		{"in both", []string{"resource", "stock"}, []string{"resource", "stock"}, "stock"},
+		{"another one", []string{"resource", "stock"}, []string{"resource", "orders"}, "invalid_target"},
 		{"unknown", nil, []string{"resource", "x"}, "invalid_target"},
 	} {
 		issuer := jwtbearertest.NewIssuer(t, options)
@@ -641,4 +642,63 @@ func TestResourceOfTheCodeFlow(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
+}
+
+// RFC 8707, Section 2.2: every token request may name fewer APIs than were granted,
+// and none that was not.
+func TestResourceOfARefresh(t *testing.T) {
+	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{APIs: []jwtbearertest.API{{Audience: "orders"}, {Audience: "stock"}, {Audience: "bills"}}})
+	request := authorizationRequest("resource", "orders")
+	request.Add("resource", "stock")
+	for _, test := range []struct {
+		name           string
+		request, grant url.Values
+		refresh        []string
+		want           string
+	}{
+		{"none", request, nil, nil, `["orders","stock"]`},
+		{"one", request, nil, []string{"stock"}, `"stock"`},
+		{"all", request, nil, []string{"stock", "orders"}, `["stock","orders"]`},
+		{"one that was not granted", request, nil, []string{"bills"}, "invalid_target"},
+		{"one of two", request, nil, []string{"orders", "bills"}, "invalid_target"},
+		{"unknown", request, nil, []string{"x"}, "invalid_target"},
+		{"none after one", request, form("resource", "orders"), nil, `"orders"`},
+		{"another after one", request, form("resource", "orders"), []string{"stock"}, `"stock"`},
+		{"any where none was named", authorizationRequest(), nil, []string{"bills"}, `"bills"`},
+		{"unknown where none was named", authorizationRequest(), nil, []string{"x"}, "invalid_target"},
+	} {
+		_, location := authorize(t, issuer, browser(t, issuer), test.request)
+		redemption := codeGrant(location.Query().Get("code"))
+		maps.Copy(redemption, test.grant)
+		value := token(t, issuer, redemption).text("refresh_token")
+		refresh := form("grant_type", "refresh_token", "refresh_token", value)
+		refresh["resource"] = test.refresh
+		a := post(t, issuer, "/token", refresh)
+		got := a.text("error")
+		if a.status == http.StatusOK {
+			aud, _ := json.Marshal(claims(t, a.text("access_token"))["aud"])
+			got, value = string(aud), a.text("refresh_token")
+		}
+		if got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+		// A refusal has used nothing up, and a narrow token narrows no later one.
+		refresh = form("grant_type", "refresh_token", "refresh_token", value)
+		refresh["resource"] = test.request["resource"]
+		token(t, issuer, refresh)
+	}
+}
+
+func TestCodeOutlivesAWrongResource(t *testing.T) {
+	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{APIs: []jwtbearertest.API{{Audience: "orders"}}})
+	code := codeFor(t, issuer)
+	if got := post(t, issuer, "/token", codeGrant(code, "resource", "x")).failure(); got != "Bad Request invalid_target" {
+		t.Errorf("got %q", got)
+	}
+	first := token(t, issuer, codeGrant(code))
+	// A replay ends what the code gave, whatever else is wrong with it.
+	if got := post(t, issuer, "/token", codeGrant(code, "resource", "x")).failure(); got != "Bad Request invalid_grant" {
+		t.Errorf("a replay: got %q", got)
+	}
+	refused(t, issuer, "after a replay of the code", first.text("refresh_token"))
 }

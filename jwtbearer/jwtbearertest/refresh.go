@@ -10,6 +10,7 @@ import (
 type chain struct {
 	client   *Client
 	issuance issuance // of the first tokens
+	granted  []string // the APIs that its tokens may be for; nil: any
 	started  time.Time
 	revoked  bool
 }
@@ -66,9 +67,9 @@ func (i *Issuer) refusal(token *refreshToken) error {
 	return nil
 }
 
-// redeem uses a refresh token, for scopes if they are not nil, and returns its chain
-// with the token to go on with.
-func (i *Issuer) redeem(client *Client, value string, scopes []string) (*chain, string, error) {
+// redeem uses a refresh token, for scopes and audience if they are not nil, and
+// returns its chain with the token to go on with.
+func (i *Issuer) redeem(client *Client, value string, scopes, audience []string) (*chain, string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	token := i.refreshTokens[value]
@@ -91,6 +92,9 @@ func (i *Issuer) redeem(client *Client, value string, scopes []string) (*chain, 
 			return nil, "", &Error{Code: "invalid_scope", Description: "A scope was not granted before."}
 		}
 	}
+	if err := i.checkAudience(audience, c.granted); err != nil {
+		return nil, "", err
+	}
 	if c.client.RefreshUsage == ReusableRefresh {
 		token.expires = c.expiry(now)
 		return c, value, nil
@@ -103,8 +107,8 @@ func (i *Issuer) redeem(client *Client, value string, scopes []string) (*chain, 
 
 // refresh is what the refresh grant does once the client is known; a nil client
 // stands for whichever the token was issued to.
-func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens, error) {
-	c, next, err := i.redeem(client, value, scopes)
+func (i *Issuer) refresh(client *Client, value string, scopes, audience []string) (*Tokens, error) {
+	c, next, err := i.redeem(client, value, scopes, audience)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +119,9 @@ func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens
 	if scopes != nil {
 		renewed.scopes = scopes
 	}
+	if audience != nil {
+		renewed.audience = audience
+	}
 	return i.issue(c.client, &renewed), nil
 }
 
@@ -122,7 +129,7 @@ func (i *Issuer) refresh(client *Client, value string, scopes []string) (*Tokens
 // authentication. The error is an [*Error], invalid_grant for every token that is
 // no longer good.
 func (i *Issuer) Refresh(refreshToken string) (*Tokens, error) {
-	return i.refresh(nil, refreshToken, nil)
+	return i.refresh(nil, refreshToken, nil, nil)
 }
 
 // RevokeToken revokes one token, refresh or access, and nothing else. It reports

@@ -115,6 +115,7 @@ func TestFI05ReplayKillsChainWhateverElseIsWrong(t *testing.T) {
 		{"expired since", 11 * time.Minute, nil},
 		{"a scope that was not granted", time.Minute, []string{"scope", "orders"}},
 		{"an unknown scope", time.Minute, []string{"scope", "x"}},
+		{"an unknown resource", time.Minute, []string{"resource", "x"}},
 	} {
 		inBubble(t, test.name, func(t *testing.T) {
 			options := withClient(func(c *jwtbearertest.Client) { c.Lifetimes.RefreshToken = time.Hour })

@@ -77,19 +77,39 @@ func (i *Issuer) knowsScope(scope string) bool {
 	return i.anyAPI || has(standardScopes, scope) || slices.ContainsFunc(i.opts.APIs, func(api API) bool { return has(api.Scopes, scope) })
 }
 
-// audience reads which APIs a token is to be for: the parameters resource
-// (RFC 8707) and audience (RFC 8693) say it; nil leaves it to the scopes.
+// audience reads which APIs a token is to be for; nil leaves it to the scopes.
 func (i *Issuer) audience(form url.Values) ([]string, error) {
+	audience := namedAudience(form)
+	return audience, i.checkAudience(audience, nil)
+}
+
+// namedAudience reads the parameters resource (RFC 8707) and audience (RFC 8693).
+func namedAudience(form url.Values) []string {
 	var audience []string
 	for _, name := range slices.Concat(form["resource"], form["audience"]) {
-		if !i.anyAPI && !slices.ContainsFunc(i.opts.APIs, func(api API) bool { return api.Audience == name }) {
-			return nil, &Error{Code: "invalid_target", Description: "The API is unknown."}
-		}
 		if !has(audience, name) {
 			audience = append(audience, name)
 		}
 	}
-	return audience, nil
+	return audience
+}
+
+// checkAudience refuses APIs that are not among those granted before (RFC 8707,
+// Section 2.2), or that are unknown where granted is nil.
+func (i *Issuer) checkAudience(audience, granted []string) error {
+	for _, name := range audience {
+		switch {
+		case granted != nil && !has(granted, name):
+			return &Error{Code: "invalid_target", Description: "The API was not granted before."}
+		case granted == nil && !i.knowsAPI(name):
+			return &Error{Code: "invalid_target", Description: "The API is unknown."}
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) knowsAPI(audience string) bool {
+	return i.anyAPI || slices.ContainsFunc(i.opts.APIs, func(api API) bool { return api.Audience == audience })
 }
 
 // response is the JSON object of a successful answer.
