@@ -51,6 +51,7 @@ func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && r.PostForm.Has("client_id") {
 		form = r.PostForm
 	}
+	omitEmpty(form)
 	a := &authorization{client: i.clientByID(form.Get("client_id")), form: form}
 	if a.client == nil || len(form["client_id"]) > 1 {
 		i.showError(w, "The client is unknown.")

@@ -33,12 +33,27 @@ func readForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url
 	if err := r.ParseForm(); err != nil {
 		return nil, invalidRequest("The form cannot be read.")
 	}
+	omitEmpty(r.PostForm)
 	for name, values := range r.PostForm {
 		if len(values) > 1 && !slices.Contains(repeatable, name) {
 			return nil, invalidRequest("A parameter is there more than once.")
 		}
 	}
 	return r.PostForm, nil
+}
+
+// omitEmpty takes out what has no value: it counts as omitted (RFC 6749, Sections
+// 3.1 and 3.2). An empty password stays, as that of a user who has none.
+func omitEmpty(form url.Values) {
+	for name, values := range form {
+		if name == "password" {
+			continue
+		}
+		form[name] = slices.DeleteFunc(values, func(value string) bool { return value == "" })
+		if len(form[name]) == 0 {
+			delete(form, name)
+		}
+	}
 }
 
 // authenticate tells which client sent a request: by HTTP Basic, by a password

@@ -35,8 +35,8 @@ type GrantRequest struct {
 	Issuer *Issuer
 	// Client is who asks. It must not be changed.
 	Client *Client
-	// Form are the request's parameters; none is there twice but resource and
-	// audience.
+	// Form are the request's parameters that have a value, and password even if it is
+	// empty; none is there twice but resource and audience.
 	Form url.Values
 	// Scopes is the parameter scope, checked; nil if it is absent.
 	Scopes []string

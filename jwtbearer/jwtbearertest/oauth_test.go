@@ -288,6 +288,19 @@ func TestAuthorizationRefusals(t *testing.T) {
 		}
 	}
 	values := authorizationRequest()
+	for _, name := range []string{"response_mode", "request", "request_uri", "resource", "max_age", "prompt", "id_token_hint"} {
+		values.Set(name, "")
+	}
+	values.Add("scope", "")
+	if _, location := authorize(t, issuer, browser(t, issuer), values); location.Query().Get("code") == "" {
+		t.Errorf("parameters without a value: got %v", location)
+	}
+	values = authorizationRequest()
+	values.Set("state", "")
+	if _, location := authorize(t, issuer, browser(t, issuer), values); location.Query().Has("state") {
+		t.Errorf("a state without a value: got %v", location)
+	}
+	values = authorizationRequest()
 	values.Add("state", "again")
 	if _, location := authorize(t, issuer, browser(t, issuer), values); location.Query().Get("error") != "invalid_request" {
 		t.Errorf("a parameter twice: got %v", location)
@@ -427,7 +440,14 @@ func TestTokenEndpointErrors(t *testing.T) {
 		{"secret in the body", form("grant_type", "client_credentials", "client_id", "client", "client_secret", "secret"), nil, "OK "},
 		{"wrong secret in the body", form("grant_type", "client_credentials", "client_id", "client", "client_secret", "wrong"), nil, "Unauthorized invalid_client"},
 		{"no secret", form("grant_type", "client_credentials", "client_id", "client"), nil, "Unauthorized invalid_client"},
-		{"secret of a public client", form("grant_type", "client_credentials", "client_id", "public", "client_secret", ""), nil, "Unauthorized invalid_client"},
+		{"secret of a public client", form("grant_type", "client_credentials", "client_id", "public", "client_secret", "x"), nil, "Unauthorized invalid_client"},
+		{"empty secret of a public client", form("grant_type", "refresh_token", "refresh_token", "x", "client_id", "public", "client_secret", ""), nil, "Bad Request invalid_grant"},
+		{"empty secret", form("grant_type", "client_credentials", "client_id", "client", "client_secret", ""), nil, "Unauthorized invalid_client"},
+		{"basic and an empty secret", form("grant_type", "client_credentials", "client_id", "", "client_secret", ""), basic("client", "secret"), "OK "},
+		{"basic and an empty assertion", form("grant_type", "client_credentials", "client_assertion", "", "client_assertion_type", ""), basic("client", "secret"), "OK "},
+		{"empty grant type", form("grant_type", ""), nil, "Bad Request invalid_request"},
+		{"empty scope and resource", form("grant_type", "client_credentials", "scope", "", "resource", ""), nil, "OK "},
+		{"empty once more", nil, raw("grant_type=&grant_type=client_credentials", formType), "OK "},
 		{"wrong secret", credentials, basic("client", "wrong"), "Unauthorized invalid_client"},
 		{"unknown client", credentials, basic("x", "secret"), "Unauthorized invalid_client"},
 		{"encoded credentials", credentials, basic("a+b%3Ac", "d%25e+f"), "OK "},
