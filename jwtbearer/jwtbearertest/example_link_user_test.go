@@ -18,8 +18,10 @@ func linkUser(links map[string]string) jwtbearertest.GrantFunc {
 		if !active {
 			return nil, jwtbearertest.InvalidGrant("The access token is missing or not active.")
 		}
+		// Not every access token has a subject.
+		sub, _ := claims["sub"].(string)
 		subject, tenant := r.Form.Get("LinkUserId"), r.Form.Get("LinkTenantId")
-		if subject == "" || links[claims["sub"].(string)] != subject+"@"+tenant {
+		if sub == "" || subject == "" || links[sub] != subject+"@"+tenant {
 			return nil, jwtbearertest.InvalidGrant("The users are not linked.")
 		}
 		grant := &jwtbearertest.Grant{Subject: subject, SignIn: true}
@@ -66,10 +68,12 @@ func ExampleGrantFunc() {
 	ask(alice.AccessToken, "bob", "")
 	ask(alice.AccessToken, "eve", "tenant-2")
 	ask("not a token", "bob", "tenant-2")
+	ask(issuer.Token("api1", jwtbearertest.WithoutClaim("sub")), "bob", "tenant-2")
 	issuer.EndSession(alice.SessionID)
 	ask(alice.AccessToken, "bob", "tenant-2")
 	// Output:
 	// 200  bob tenant-2
+	// 400 invalid_grant <nil> <nil>
 	// 400 invalid_grant <nil> <nil>
 	// 400 invalid_grant <nil> <nil>
 	// 400 invalid_grant <nil> <nil>
