@@ -126,13 +126,14 @@ func (r *Renewer) renew(parent context.Context, session string, used Tokens) (To
 		return Tokens{}, err
 	}
 
-	renewed, err := r.refresh(ctx, session, old)
+	renewed, saving := r.kept(flightKey{session, old.AccessToken})
+	if !saving {
+		renewed, err = r.refresh(ctx, session, old)
+	}
 	write, cancelWrite := context.WithTimeout(parent, storeTimeout)
 	defer cancelWrite()
 	if err == nil {
-		if err = r.opts.Store.Replace(write, session, old, renewed); err != nil {
-			err = storeError(err)
-		}
+		err = r.save(write, session, old, renewed)
 	} else if errors.Is(err, ErrSessionEnded) {
 		if endErr := r.opts.Store.End(write, session, old); endErr != nil && !errors.Is(endErr, ErrSessionEnded) {
 			err = storeError(endErr)
@@ -152,6 +153,11 @@ func (r *Renewer) renew(parent context.Context, session string, used Tokens) (To
 	}
 	if r.opts.Events.Renewed != nil {
 		r.opts.Events.Renewed(parent, session, old, renewed)
+	}
+	if saving && renewed.due(time.Now(), r.opts.Early) && renewed.AccessToken != used.AccessToken {
+		// They waited for the store for so long. A flight of their own, as
+		// somebody else may be renewing them already.
+		return r.Renew(parent, session, renewed)
 	}
 	return renewed, nil
 }
@@ -199,11 +205,7 @@ func (r *Renewer) settle(session string, err error) {
 	r.flightMu.Lock()
 	defer r.flightMu.Unlock()
 	now := time.Now()
-	for key, p := range r.pauses {
-		if !now.Before(p.until) {
-			delete(r.pauses, key)
-		}
-	}
+	r.sweep(now)
 	if err == nil || errors.Is(err, ErrSessionEnded) {
 		delete(r.pauses, session)
 		return

@@ -33,8 +33,9 @@
 //     old ones in one step of the store. An answer without a refresh token
 //     keeps the old one (RFC 6749, Section 6).
 //   - invalid_grant ends the session. Everything else that can go wrong (no
-//     network, 5xx, a malformed answer) keeps it, and the next attempt waits
-//     for a pause.
+//     network, 5xx, a malformed answer, a store that fails) keeps it, and the
+//     next attempt waits for a pause. Renewed tokens that the store did not take
+//     are kept in memory for an hour, and the next attempt stores them.
 //   - A 403, a 503, a 401 without error="invalid_token" and a request for a
 //     stronger login (RFC 9470) are answers for the caller, never a reason to
 //     refresh; so is the second 401 of one request.
@@ -150,6 +151,7 @@ type Renewer struct {
 	flightMu sync.Mutex // guards the fields below and is never held during I/O
 	flights  map[flightKey]*flight
 	pauses   map[string]pause // by session
+	unsaved  map[flightKey]unsaved
 	closed   bool
 	running  sync.WaitGroup
 }
@@ -202,6 +204,7 @@ func New(opts Options) (*Renewer, error) {
 		client:  &client,
 		flights: make(map[flightKey]*flight),
 		pauses:  make(map[string]pause),
+		unsaved: make(map[flightKey]unsaved),
 	}, nil
 }
 
