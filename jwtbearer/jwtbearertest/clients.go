@@ -224,6 +224,11 @@ func (c *Client) prepare(where string, o *Options) error {
 	if err := c.Lifetimes.check(where + ".Lifetimes"); err != nil {
 		return err
 	}
+	if c.RefreshExpiry == SlidingExpiry {
+		if err := c.Lifetimes.checkSliding(where + ".Lifetimes"); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.ReuseLeeway == 0:
 		c.ReuseLeeway = 30 * time.Second

@@ -18,9 +18,9 @@ type Lifetimes struct {
 	// Code is how long an authorization code can be redeemed: 1 second to 10
 	// minutes (RFC 6749, Section 4.1.2), 5 minutes by default.
 	Code time.Duration
-	// RefreshToken is how long a refresh token lives unused: 1 second to 365 days,
-	// 14 days by default, and not more than RefreshTokenAbsolute. It does not matter
-	// under [AbsoluteExpiry].
+	// RefreshToken is how long a refresh token lives unused: 1 second to 365 days, and
+	// not more than RefreshTokenAbsolute; 14 days by default, or RefreshTokenAbsolute
+	// if that is shorter. It does not matter in a Client with [AbsoluteExpiry].
 	RefreshToken time.Duration
 	// RefreshTokenAbsolute is how long after the sign-in refreshing ends, however
 	// often it was done: 1 second to 365 days, 30 days by default.
@@ -39,12 +39,13 @@ var defaultLifetimes = Lifetimes{
 
 // over fills in the zero fields of l from those of below.
 func (l Lifetimes) over(below Lifetimes) Lifetimes {
+	absolute := cmp.Or(l.RefreshTokenAbsolute, below.RefreshTokenAbsolute)
 	return Lifetimes{
 		AccessToken:          cmp.Or(l.AccessToken, below.AccessToken),
 		IDToken:              cmp.Or(l.IDToken, below.IDToken),
 		Code:                 cmp.Or(l.Code, below.Code),
-		RefreshToken:         cmp.Or(l.RefreshToken, below.RefreshToken),
-		RefreshTokenAbsolute: cmp.Or(l.RefreshTokenAbsolute, below.RefreshTokenAbsolute),
+		RefreshToken:         cmp.Or(l.RefreshToken, min(below.RefreshToken, absolute)),
+		RefreshTokenAbsolute: absolute,
 	}
 }
 
@@ -59,13 +60,20 @@ func (l Lifetimes) check(where string) error {
 		{"AccessToken", l.AccessToken, day},
 		{"IDToken", l.IDToken, day},
 		{"Code", l.Code, 10 * time.Minute},
-		{"RefreshToken", l.RefreshToken, 365 * day},
+		// It comes first because RefreshToken may have it for a default.
 		{"RefreshTokenAbsolute", l.RefreshTokenAbsolute, 365 * day},
+		{"RefreshToken", l.RefreshToken, 365 * day},
 	} {
 		if field.value < time.Second || field.value > field.greatest {
 			return fmt.Errorf("jwtbearertest: %s.%s is %v: use %v to %v", where, field.name, field.value, time.Second, field.greatest)
 		}
 	}
+	return nil
+}
+
+// checkSliding refuses complete lifetimes that contradict each other under
+// SlidingExpiry.
+func (l Lifetimes) checkSliding(where string) error {
 	if l.RefreshToken > l.RefreshTokenAbsolute {
 		return fmt.Errorf("jwtbearertest: %s.RefreshToken is %v, longer than RefreshTokenAbsolute, %v: use at most that", where, l.RefreshToken, l.RefreshTokenAbsolute)
 	}

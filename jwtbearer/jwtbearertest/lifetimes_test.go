@@ -24,7 +24,10 @@ func TestLifetimeBounds(t *testing.T) {
 		{"long code", jwtbearertest.Lifetimes{Code: 10*time.Minute + 1}, "Code"},
 		{"long refresh token", jwtbearertest.Lifetimes{RefreshToken: 365*day + 1, RefreshTokenAbsolute: 365 * day}, "RefreshToken is"},
 		{"long absolute", jwtbearertest.Lifetimes{RefreshTokenAbsolute: 365*day + 1}, "RefreshTokenAbsolute"},
-		{"sliding beyond absolute", jwtbearertest.Lifetimes{RefreshTokenAbsolute: 13 * day}, "RefreshToken is 336h0m0s, longer than RefreshTokenAbsolute"},
+		{"short absolute", jwtbearertest.Lifetimes{RefreshTokenAbsolute: time.Second - 1}, "RefreshTokenAbsolute is 999.999999ms"},
+		{"absolute below the default of the other", jwtbearertest.Lifetimes{RefreshTokenAbsolute: 13 * day}, ""},
+		{"sliding beyond absolute", jwtbearertest.Lifetimes{RefreshToken: 14 * day, RefreshTokenAbsolute: 13 * day}, "RefreshToken is 336h0m0s, longer than RefreshTokenAbsolute"},
+		{"sliding beyond the default absolute", jwtbearertest.Lifetimes{RefreshToken: 31 * day}, "RefreshToken is 744h0m0s, longer than RefreshTokenAbsolute"},
 	}
 	for _, test := range tests {
 		for where, options := range map[string]*jwtbearertest.Options{
@@ -60,6 +63,29 @@ func TestLifetimesOfAClientStandOverTheIssuers(t *testing.T) {
 	}
 	if life(short.AccessToken) != time.Minute || short.ExpiresIn != time.Minute || life(short.IDToken) != 2*time.Hour {
 		t.Errorf("got %v and %v", life(short.AccessToken), life(short.IDToken))
+	}
+}
+
+func TestAbsoluteLifetimeBelowTheOther(t *testing.T) {
+	for name, lifetimes := range map[string]jwtbearertest.Lifetimes{
+		"default":   {RefreshTokenAbsolute: time.Hour},
+		"inherited": {RefreshTokenAbsolute: time.Hour},
+		"explicit":  {RefreshToken: 2 * time.Hour, RefreshTokenAbsolute: time.Hour},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			options := withClient(func(c *jwtbearertest.Client) {
+				c.RefreshExpiry, c.Lifetimes = jwtbearertest.AbsoluteExpiry, lifetimes
+			})
+			if name == "inherited" {
+				options.Lifetimes.RefreshToken = 7 * day
+			}
+			issuer := jwtbearertest.NewIssuer(t, options)
+			value := issuer.SignIn(nil).RefreshToken
+			time.Sleep(time.Hour - moment)
+			value = refreshed(t, issuer, value).RefreshToken
+			time.Sleep(moment)
+			refused(t, issuer, "an hour after the sign-in", value)
+		})
 	}
 }
 

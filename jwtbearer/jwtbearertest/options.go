@@ -140,6 +140,7 @@ func (o *Options) prepare(base string) (*Options, error) {
 	}
 	for _, check := range []func() error{
 		func() error { return o.Lifetimes.check("Options.Lifetimes") },
+		func() error { return o.Lifetimes.checkSliding("Options.Lifetimes") },
 		o.checkGrants, o.prepareAPIs, o.prepareUsers, o.prepareClients,
 	} {
 		if err := check(); err != nil {
