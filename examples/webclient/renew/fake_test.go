@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,7 +70,7 @@ func (t *handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 type trackedBody struct {
 	io.Reader
 	read   int
-	closed bool
+	closed atomic.Bool
 }
 
 func (b *trackedBody) Read(p []byte) (int, error) {
@@ -78,7 +79,7 @@ func (b *trackedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *trackedBody) Close() error { b.closed = true; return nil }
+func (b *trackedBody) Close() error { b.closed.Store(true); return nil }
 
 // authority is a token endpoint with one-time refresh tokens and no leeway.
 type authority struct {

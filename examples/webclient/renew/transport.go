@@ -9,9 +9,13 @@ import (
 	"time"
 )
 
-// maxDrain bounds what is read of a response that is thrown away, for the sake
-// of its connection. A longer body costs the connection instead.
-const maxDrain = 16 << 10
+// maxDrain and drainTimeout bound what is read of a response that is thrown
+// away, for the sake of its connection. A longer body, or one that stalls, costs
+// the connection instead.
+const (
+	maxDrain     = 16 << 10
+	drainTimeout = 100 * time.Millisecond
+)
 
 // Transport is an [http.RoundTripper] that sends the access token of one
 // session. It is cheap: make one for each request or keep one, as it fits. It
@@ -138,6 +142,8 @@ func tokenRefused(resp *http.Response) bool {
 }
 
 func discard(resp *http.Response) {
+	late := time.AfterFunc(drainTimeout, func() { resp.Body.Close() }) // which ends a Read
+	defer late.Stop()
 	io.CopyN(io.Discard, resp.Body, maxDrain)
 	resp.Body.Close()
 }

@@ -85,8 +85,8 @@ func TestDiscardedResponsesAreDrainedAndClosed(t *testing.T) {
 			}
 			w.wantStatus(200)
 			first := w.base.bodies[0]
-			if !first.closed || first.read < min(size, 16<<10) || first.read > 16<<10 {
-				t.Errorf("closed: %v, read: %d of %d bytes", first.closed, first.read, size)
+			if !first.closed.Load() || first.read < min(size, 16<<10) || first.read > 16<<10 {
+				t.Errorf("closed: %v, read: %d of %d bytes", first.closed.Load(), first.read, size)
 			}
 		})
 	}
@@ -95,16 +95,75 @@ func TestDiscardedResponsesAreDrainedAndClosed(t *testing.T) {
 		w.refuseOld()
 		w.authority.answer = func(rw http.ResponseWriter, r *http.Request) { rw.WriteHeader(500) }
 		w.wantError(renew.ErrRefreshFailed)
-		if !w.base.bodies[0].closed {
+		if !w.base.bodies[0].closed.Load() {
 			t.Error("the body of the 401 was not closed")
 		}
 		req, _ := http.NewRequest("POST", apiURL, io.NopCloser(strings.NewReader("x")))
 		if _, err := w.client.Do(req); !errors.Is(err, renew.ErrRefreshFailed) {
 			t.Fatalf("got %v", err)
 		}
-		if !w.base.bodies[1].closed {
+		if !w.base.bodies[1].closed.Load() {
 			t.Error("the body of the 401 of a request that cannot be repeated was not closed")
 		}
+	})
+}
+
+// newStalled returns a body of which the beginning comes and no more, until it
+// is closed.
+func newStalled() io.ReadCloser {
+	out, in := io.Pipe()
+	go io.WriteString(in, "{")
+	return out
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestStalledBodiesDoNotHoldARequestUp(t *testing.T) {
+	t.Run("of the API", func(t *testing.T) {
+		for _, length := range []int64{-1, 100} {
+			synctest.Test(t, func(t *testing.T) {
+				var base *handlerTransport
+				w := newWorld(t, func(o *renew.Options) {
+					base = o.Base.(*handlerTransport)
+					o.Base = roundTripper(func(req *http.Request) (*http.Response, error) {
+						resp, err := base.RoundTrip(req)
+						if err == nil && resp.StatusCode == 401 {
+							resp.Body, resp.ContentLength = newStalled(), length
+						}
+						return resp, err
+					})
+				})
+				w.refuseOld()
+				start := time.Now()
+				w.wantStatus(200)
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("length %d: the request took %v", length, took)
+				}
+			})
+		}
+	})
+	t.Run("of the authority", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *renew.Options) {
+				authority := o.HTTPClient.Transport
+				o.HTTPClient = &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					resp, err := authority.RoundTrip(req)
+					if err == nil && resp.StatusCode == 503 {
+						resp.Body = newStalled()
+					}
+					return resp, err
+				})}
+			})
+			w.refuseOld()
+			w.authority.answer = func(rw http.ResponseWriter, r *http.Request) { rw.WriteHeader(503) }
+			start := time.Now()
+			w.wantError(renew.ErrRefreshFailed)
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("the request took %v", took)
+			}
+		})
 	})
 }
 
