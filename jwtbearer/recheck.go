@@ -120,19 +120,37 @@ func (l *life) end() {
 func (l *life) check(ctx context.Context) {
 	t := l.token.Load()
 	if err := l.judge(ctx, t); err != nil && l.finish(t) {
-		l.under()[0].v.refused(ctx, l.r, err)
 		l.cancel(err)
+		l.tell(context.WithoutCancel(ctx), t, err)
 		return
 	}
 	l.arm()
 }
 
-// finish notes that the request is over because t is no longer good, unless a
-// renewed token has taken its place while it was judged.
+// tell tells who wants to know that the request is over. There is no net/http
+// above this goroutine to contain a panic of a hook or of a log handler.
+func (l *life) tell(ctx context.Context, t *Token, err *Error) {
+	defer func() {
+		if x := recover(); x != nil {
+			logPanic(ctx, t, "a hook panicked", x)
+		}
+	}()
+	l.under()[0].v.refused(ctx, l.r, err)
+}
+
+// logPanic logs what was recovered as x. The stack says where; what was panicked
+// with may hold anything.
+func logPanic(ctx context.Context, t *Token, what string, x any) {
+	defer func() { _ = recover() }() // a log handler that panics cannot be told of
+	orDefault(t.authority.profile.log).ErrorContext(ctx, "jwtbearer: "+what, "type", fmt.Sprintf("%T", x), "stack", string(debug.Stack()))
+}
+
+// finish notes that the request is over because t is no longer good, unless it
+// was over before, or a renewed token has taken its place while it was judged.
 func (l *life) finish(t *Token) bool {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
-	if l.token.Load() != t {
+	if l.over || l.token.Load() != t {
 		return false
 	}
 	l.over = true
@@ -165,8 +183,7 @@ func (l *life) judge(ctx context.Context, t *Token) (refused *Error) {
 	// Checker or an Introspector. It is no pass.
 	defer func() {
 		if x := recover(); x != nil {
-			// The stack says where; what was panicked with may hold anything.
-			orDefault(t.authority.profile.log).ErrorContext(ctx, "jwtbearer: a Checker panicked, which ends the request", "type", fmt.Sprintf("%T", x), "stack", string(debug.Stack()))
+			logPanic(ctx, t, "a Checker panicked, which ends the request", x)
 			refused = &Error{Reason: ErrCheckUnavailable, Detail: "a Checker panicked", authority: t.authority}
 		}
 	}()

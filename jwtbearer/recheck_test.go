@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -306,5 +307,104 @@ func TestExtendAfterAnInnerPolicy(t *testing.T) {
 func TestExtendWithoutRecheck(t *testing.T) {
 	if err := jwtbearer.Extend(t.Context(), "x"); err == nil {
 		t.Error("no error")
+	}
+}
+
+// panickyHandler is a log handler that panics, but for what is said of keys.
+type panickyHandler struct{ slog.Handler }
+
+func (panickyHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level != slog.LevelInfo
+}
+func (panickyHandler) Handle(context.Context, slog.Record) error { panic("x") }
+
+// TestRecheckSurvivesHooks: the checks run where nobody contains a panic. One of a
+// hook ends no more than the request, which ends whatever the hook does.
+func TestRecheckSurvivesHooks(t *testing.T) {
+	panicky := slog.New(panickyHandler{slog.DiscardHandler})
+	for name, test := range map[string]struct {
+		log     *slog.Logger
+		refused func(ctx context.Context)
+		checker bool // panics
+	}{
+		"Refused panics":                    {slog.New(slog.DiscardHandler), func(context.Context) { panic("x") }, false},
+		"Refused panics, and the log":       {panicky, func(context.Context) { panic("x") }, false},
+		"the log panics":                    {panicky, func(context.Context) {}, false},
+		"a Checker panics, and the log too": {panicky, func(context.Context) {}, true},
+		"Refused takes its time":            {slog.New(slog.DiscardHandler), func(context.Context) { time.Sleep(time.Hour) }, false},
+		"Refused uses its context": {slog.New(slog.DiscardHandler), func(ctx context.Context) {
+			if err := ctx.Err(); err != nil {
+				t.Error("Refused was given a context that has ended:", err)
+			}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := jwtbearertest.NewIssuer(t)
+				calls := 0
+				v := issuer.Verifier(t, &jwtbearer.Options{
+					Logger: test.log,
+					Events: &jwtbearer.Events{Refused: func(ctx context.Context, _ *http.Request, _ *jwtbearer.Error) { test.refused(ctx) }},
+					Checkers: []jwtbearer.Checker{checkerFunc(func(context.Context, *jwtbearer.Token, *http.Request) error {
+						if calls++; calls == 1 {
+							return nil
+						}
+						if test.checker {
+							panic("x")
+						}
+						return jwtbearer.ErrSessionEnded
+					})},
+				})
+				lasted, cause := stream(t, v, issuer.Token("api1", jwtbearertest.ExpiresIn(time.Hour)), 2*time.Hour, recheck(5*time.Minute), nil)
+				time.Sleep(2 * time.Hour) // until the hook has returned
+				if lasted != 5*time.Minute || cause == nil {
+					t.Errorf("ended after %v by %v, want after 5m", lasted, cause)
+				}
+			})
+		})
+	}
+}
+
+// TestRecheckTellsOnce: of checks that overlap, or outlast the request, no more
+// than one is told.
+func TestRecheckTellsOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		handler func(r *http.Request, inner http.Handler)
+		want    int64
+	}{
+		"the handler returns meanwhile": {func(*http.Request, http.Handler) { time.Sleep(61 * time.Second) }, 0},
+		"another check begins meanwhile": {func(r *http.Request, inner http.Handler) {
+			time.Sleep(61 * time.Second)
+			inner.ServeHTTP(httptest.NewRecorder(), r)
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := jwtbearertest.NewIssuer(t)
+				var calls, told atomic.Int64
+				v := issuer.Verifier(t, &jwtbearer.Options{
+					Events: &jwtbearer.Events{Refused: func(context.Context, *http.Request, *jwtbearer.Error) { told.Add(1) }},
+					Checkers: []jwtbearer.Checker{checkerFunc(func(context.Context, *jwtbearer.Token, *http.Request) error {
+						if calls.Add(1) == 1 {
+							return nil
+						}
+						time.Sleep(10 * time.Second) // a slow store
+						return jwtbearer.ErrSessionEnded
+					})},
+				})
+				inner := v.Require("api1", jwtbearer.Recheck(time.Second))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					<-r.Context().Done()
+					time.Sleep(time.Minute)
+				}))
+				h := v.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					test.handler(r, inner)
+				}))
+				get(t, h, issuer.Token("api1", jwtbearertest.ExpiresIn(time.Hour)))
+				time.Sleep(time.Minute)
+				if got := told.Load(); got != test.want {
+					t.Errorf("Refused was called %d times, want %d", got, test.want)
+				}
+			})
+		})
 	}
 }
