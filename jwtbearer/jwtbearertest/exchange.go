@@ -1,6 +1,9 @@
 package jwtbearertest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const (
 	typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
@@ -42,10 +45,11 @@ func (i *Issuer) grantExchange(q *tokenRequest) (map[string]any, error) {
 		what.claims["act"] = act
 	}
 
-	granted := strings.Fields(stringOf(subject.claims["scope"]))
+	granted := slices.DeleteFunc(strings.Fields(stringOf(subject.claims["scope"])), func(scope string) bool { return !q.client.mayAsk(scope) })
 	if what.scopes == nil {
 		what.scopes = granted
 	}
+	what.scopes = withoutOffline(what.scopes)
 	for _, scope := range what.scopes {
 		if !has(granted, scope) {
 			return nil, &Error{Code: "invalid_scope", Description: "The subject token does not have a scope that was asked for."}

@@ -247,6 +247,8 @@ func (i *Issuer) grantExtension(q *tokenRequest, run GrantFunc) (map[string]any,
 			return nil, err
 		}
 		what.refreshable = true
+	} else {
+		what.scopes = withoutOffline(what.scopes)
 	}
 	return i.issue(q.client, what).response(), nil
 }

@@ -54,6 +54,12 @@ func TestFI10ExtensionGrants(t *testing.T) {
 		t.Errorf("without a sign-in: got %v with %v", a.body, c)
 	}
 
+	grant = &jwtbearertest.Grant{Subject: "bob"}
+	a = ask()
+	if c := claims(t, a.text("access_token")); c["scope"] != "openid orders" || a.text("scope") != "openid orders" || a.text("refresh_token") != "" {
+		t.Errorf("without a sign-in: got scope %q, %q in the answer, want %q", c["scope"], a.text("scope"), "openid orders")
+	}
+
 	for _, test := range []struct {
 		name    string
 		grant   *jwtbearertest.Grant

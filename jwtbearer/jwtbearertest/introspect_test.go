@@ -183,3 +183,35 @@ func TestTokenExchange(t *testing.T) {
 		t.Errorf("a token of an ended session: got %q", got)
 	}
 }
+
+// A client gets no more by exchanging a token than by asking for it.
+func TestTokenExchangeKeepsToTheScopesOfTheClient(t *testing.T) {
+	const grant, access = "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:token-type:access_token"
+	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{Clients: []*jwtbearertest.Client{
+		{ID: "client", Secret: "secret", Grants: []string{grant, "refresh_token"}},
+		{ID: "narrow", Secret: "secret", Grants: []string{grant}, Scopes: []string{"read", "write"}},
+	}})
+	subject := issuer.Token("api1", jwtbearertest.Scopes("read", "admin", "offline_access"))
+	for _, test := range []struct {
+		client, scope, want string
+	}{
+		{"narrow", "", "read"},
+		{"narrow", "read", "read"},
+		{"narrow", "read offline_access", "read"},
+		{"narrow", "read admin", "invalid_scope"},
+		{"narrow", "write", "invalid_scope"},
+		// No refresh token comes of an exchange.
+		{"client", "", "read admin"},
+		{"client", "read offline_access", "read"},
+	} {
+		a := post(t, issuer, "/token", form("grant_type", grant, "subject_token", subject, "subject_token_type", access,
+			"scope", test.scope, "client_id", test.client, "client_secret", "secret"))
+		got := a.text("error")
+		if got == "" {
+			got, _ = claims(t, a.text("access_token"))["scope"].(string)
+		}
+		if got != test.want || a.status == 200 && a.text("scope") != got {
+			t.Errorf("%s, %q: got %q and %q in the answer, want %q", test.client, test.scope, got, a.text("scope"), test.want)
+		}
+	}
+}

@@ -162,6 +162,12 @@ func (c *Client) narrow(scopes []string) []string {
 	return granted
 }
 
+// withoutOffline returns scopes without offline_access, for tokens that no refresh
+// token goes with.
+func withoutOffline(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "offline_access" })
+}
+
 func (m *members) setAll(values map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		m.set(name, values[name])
