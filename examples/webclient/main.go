@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer listener.Close()
 	base := "http://" + listener.Addr().String()
 
-	parties, err := start(&c, base, logger)
+	parties, err := start(&c, origin(base), logger)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	<-failed
 	return nil
 }
+
+// origin is an address as browsers write it, and package web with them: without
+// the default port.
+func origin(base string) string { return strings.TrimSuffix(base, ":80") }
 
 // newServer has no WriteTimeout: an event stream lasts, and sets a deadline for
 // each of its writes.

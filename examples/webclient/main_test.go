@@ -99,3 +99,16 @@ func TestReadConfig(t *testing.T) {
 		t.Error("-skew 0 is the default of the verifier")
 	}
 }
+
+func TestOrigin(t *testing.T) {
+	for base, want := range map[string]string{
+		"http://127.0.0.1:80":   "http://127.0.0.1",
+		"http://[::1]:80":       "http://[::1]",
+		"http://127.0.0.1:8080": "http://127.0.0.1:8080",
+		"http://127.0.0.1:180":  "http://127.0.0.1:180",
+	} {
+		if got := origin(base); got != want {
+			t.Errorf("%s: got %s, want %s", base, got, want)
+		}
+	}
+}

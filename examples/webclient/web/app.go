@@ -28,7 +28,9 @@ import (
 // Config configures an [App].
 type Config struct {
 	// BaseURL is where a browser reaches the application: http, a loopback
-	// address and a port, such as http://127.0.0.1:8080. Required.
+	// address and a port, such as http://127.0.0.1:8080. The authority has to
+	// know BaseURL/callback as redirect URI, without the port if it is 80.
+	// Required.
 	BaseURL string
 
 	// Authority is the issuer identifier of the authority. Required.
@@ -213,11 +215,15 @@ func (a *App) Close() error {
 // headers answers only to its own name, and tells browsers what the page may
 // do: nothing but load its own files and talk to its own server.
 func (a *App) headers(next http.Handler) http.Handler {
+	alias := "localhost"
+	if port := a.base.Port(); port != "" {
+		alias += ":" + port
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != a.base.Host {
 			// A page elsewhere whose name resolves to this machine (DNS
 			// rebinding) would be of one origin with this server otherwise.
-			if r.Method == http.MethodGet && r.URL.Path == "/" && r.Host == "localhost:"+a.base.Port() {
+			if r.Method == http.MethodGet && r.URL.Path == "/" && r.Host == alias {
 				http.Redirect(w, r, a.base.String()+"/", http.StatusTemporaryRedirect)
 				return
 			}
@@ -309,6 +315,9 @@ func loopbackURL(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("web: Config.BaseURL %q is not a loopback address; the application has no TLS", s)
 	}
 	u.Path = ""
+	// As browsers write it, in the Host field and in the address to come back
+	// to: without the default port.
+	u.Host = strings.TrimSuffix(u.Host, ":80")
 	return u, nil
 }
 

@@ -396,6 +396,41 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// Browsers leave the default port out of the Host field.
+func TestDefaultPort(t *testing.T) {
+	for _, test := range []struct{ base, host, alias, origin string }{
+		{"http://127.0.0.1:80", "127.0.0.1", "localhost", "http://127.0.0.1"},
+		{"http://[::1]:80", "[::1]", "localhost", "http://[::1]"},
+		{"http://127.0.0.1:8080", "127.0.0.1:8080", "localhost:8080", "http://127.0.0.1:8080"},
+	} {
+		t.Run(test.base, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(_ *jwtbearertest.Options, cfg *web.Config) { cfg.BaseURL = test.base })
+				get := func(host, path string) *http.Response {
+					rec := httptest.NewRecorder()
+					r := httptest.NewRequest("GET", path, nil)
+					r.Host = host
+					w.app.ServeHTTP(rec, r)
+					return rec.Result()
+				}
+				if resp := get(test.host, "/"); resp.StatusCode != 200 {
+					t.Errorf("%s: got %d, want 200", test.host, resp.StatusCode)
+				}
+				if resp := get(test.alias, "/"); resp.StatusCode != 307 || resp.Header.Get("Location") != test.origin+"/" {
+					t.Errorf("%s: got %d to %q, want 307 to %s/", test.alias, resp.StatusCode, resp.Header.Get("Location"), test.origin)
+				}
+				u, err := get(test.host, "/sign-in").Location()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := u.Query().Get("redirect_uri"), test.origin+"/callback"; got != want {
+					t.Errorf("got the redirect URI %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
 func TestPagesGiveNothingAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *jwtbearertest.Options, _ *web.Config) {
