@@ -218,29 +218,52 @@ func (l *life) judge(ctx context.Context, t *Token) (refused *Error) {
 // Extend lets a request under [Recheck] go on with a renewed token, which its
 // client has sent over the request's own protocol. The token must be good for
 // every policy that admitted the request, of a group and of a route say, and be of
-// the same issuer and subject, or of the same client if it names no subject.
-// [TokenFrom] returns it from then on. Extend returns an *[Error] if the token
-// is not good, in which case the old one still counts, and another error if the
-// request is not under Recheck or already over.
+// the same issuer and subject, or of the same client if it names no subject; one
+// that names neither is no renewal. Policies of another verifier around that have
+// Recheck, and have admitted the request by the same token, are extended with it.
+//
+// [TokenFrom] returns the renewed token from then on. Extend returns an *[Error]
+// if the token is not good, in which case the old one still counts, and another
+// error if the request is not under Recheck or already over.
 func Extend(ctx context.Context, raw string) error {
 	a := admissionFrom(ctx)
 	if a == nil || a.life == nil {
 		return errors.New("jwtbearer: Extend: the request is not under Recheck")
 	}
-	t, err := a.life.extend(ctx, raw)
-	if err != nil {
-		a.v.refused(ctx, a.life.r, err)
-		return err
+	lives := a.lives()
+	renewed := make([]*Token, len(lives))
+	for i, l := range lives {
+		t, err := l.extend(ctx, raw)
+		if err != nil {
+			l.under()[0].v.refused(ctx, l.r, err)
+			return err
+		}
+		renewed[i] = t
 	}
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("jwtbearer: Extend: the request is over: %w", err)
 	}
-	if !a.life.renew(t) {
-		return errors.New("jwtbearer: Extend: the request is over")
+	for i, l := range lives {
+		if !l.renew(renewed[i]) {
+			return errors.New("jwtbearer: Extend: the request is over")
+		}
+		l.under()[0].v.accepted(ctx, l.r, renewed[i])
+		l.arm()
 	}
-	a.v.accepted(ctx, a.life.r, t)
-	a.life.arm()
 	return nil
+}
+
+// lives returns the life of the request and, further out, those that other
+// verifiers gave it by the same token: any of them ends the request.
+func (a *admission) lives() []*life {
+	raw := a.life.token.Load().raw
+	var lives []*life
+	for ; a != nil; a = admissionFrom(a.Context) {
+		if a.life != nil && a.life.token.Load().raw == raw && !slices.Contains(lives, a.life) {
+			lives = append(lives, a.life)
+		}
+	}
+	return lives
 }
 
 // extend returns the token raw if it may take the place of the one in use.
@@ -255,7 +278,8 @@ func (l *life) extend(ctx context.Context, raw string) (*Token, *Error) {
 		renewed = &admission{v: p.v, token: t, checked: checked}
 	}
 	old, by := l.token.Load(), renewed.token
-	if by.issuer != old.issuer || by.subject != old.subject || by.subject == "" && by.ClientID() != old.ClientID() {
+	sameClient := by.ClientID() != "" && by.ClientID() == old.ClientID()
+	if by.issuer != old.issuer || by.subject != old.subject || by.subject == "" && !sameClient {
 		err := renewed.token.authority.refuse(errRefused)
 		err.Detail = "it is not of the subject that made the request"
 		return nil, err

@@ -408,3 +408,86 @@ func TestRecheckTellsOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestExtendByNobody: tokens that name neither a subject nor a client, which RFC
+// 7662 lets an authority leave out, may be anybody's.
+func TestExtendByNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		v := issuer.Verifier(t, &jwtbearer.Options{Introspector: introspectorFunc(func(context.Context, string) ([]byte, error) {
+			return fmt.Appendf(nil, `{"active":true,"aud":"api1","exp":%d}`, time.Now().Add(time.Minute).Unix()), nil
+		})})
+		h := v.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := jwtbearer.Extend(r.Context(), "opaque.bob"); !errors.Is(err, jwtbearer.ErrInvalidToken) {
+				t.Errorf("got %v, want ErrInvalidToken", err)
+			}
+		}))
+		if w := get(t, h, "opaque.alice"); w.Code != 200 {
+			t.Errorf("got %d, want 200", w.Code)
+		}
+	})
+}
+
+// TestExtendAcrossVerifiers: each of two verifiers around a handler ends the
+// request, so both are to be given the renewed token.
+func TestExtendAcrossVerifiers(t *testing.T) {
+	for name, test := range map[string]struct {
+		outer  []jwtbearer.Rule
+		scopes []string
+		err    error
+		lasts  time.Duration
+	}{
+		"both take it":           {recheck(time.Hour), []string{"admin"}, nil, 11 * time.Minute},
+		"the outer one refuses":  {append(recheck(time.Hour), jwtbearer.Scope("admin")), nil, jwtbearer.ErrScope, 2 * time.Minute},
+		"the outer one has none": {nil, nil, nil, 11 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := jwtbearertest.NewIssuer(t)
+				outer, inner := issuer.Verifier(t, nil), issuer.Verifier(t, nil)
+				var lasted time.Duration
+				h := outer.Require("api1", test.outer...)(inner.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					start := time.Now()
+					renewed := issuer.Token("api1", jwtbearertest.ExpiresIn(10*time.Minute), jwtbearertest.Scopes(test.scopes...))
+					if err := jwtbearer.Extend(r.Context(), renewed); !errors.Is(err, test.err) {
+						t.Errorf("Extend: got %v, want %v", err, test.err)
+					}
+					<-r.Context().Done()
+					lasted = time.Since(start)
+				})))
+				get(t, h, issuer.Token("api1", jwtbearertest.Scopes("admin")))
+				if lasted != test.lasts {
+					t.Errorf("lasted %v, want %v", lasted, test.lasts)
+				}
+			})
+		})
+	}
+}
+
+// TestExtendOneOfTwoTokens: a token that the request carries for somebody else
+// around is not renewed with the inner one.
+func TestExtendOneOfTwoTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		outer, inner := issuer.Verifier(t, nil), issuer.Verifier(t, nil)
+		long := issuer.Token("gateway", jwtbearertest.ExpiresIn(time.Hour))
+		ran := false
+		handler := inner.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			ran = true
+			if err := jwtbearer.Extend(r.Context(), issuer.Token("api1", jwtbearertest.ExpiresIn(10*time.Minute))); err != nil {
+				t.Errorf("Extend: %v", err)
+			}
+		}))
+		h := outer.Require("gateway", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r = r.Clone(r.Context())
+			r.Header.Set("Authorization", "Bearer "+issuer.Token("api1"))
+			handler.ServeHTTP(w, r)
+			if got := jwtbearer.TokenFrom(r.Context()).Raw(); got != long {
+				t.Error("the outer token was replaced")
+			}
+		}))
+		if w := get(t, h, long); w.Code != 200 || !ran {
+			t.Errorf("got %d, want 200", w.Code)
+		}
+	})
+}
