@@ -111,6 +111,10 @@ func (i *Issuer) authenticateByAssertion(form url.Values, endpoint string) (*Cli
 	if client == nil || claims["iss"] != id || form.Has("client_id") && form.Get("client_id") != id {
 		return refuse("must name the client as iss and sub.")
 	}
+	if _, critical := header["crit"]; critical {
+		// It names what must be understood (RFC 7515, Section 4.1.11), and nothing is.
+		return refuse("has critical extensions, and none is known.")
+	}
 	if !client.signed(assertion, header) {
 		return refuse("is not signed by a key of the client.")
 	}
@@ -151,11 +155,18 @@ func (c *Client) signed(token string, header map[string]any) bool {
 		return false
 	}
 	for _, key := range c.keys {
-		if (kid == "" || key.id == "" || key.id == kid) && fitsPublic(alg, key.public) && signedBy(token, alg, key.public) {
+		if (kid == "" || key.id == "" || key.id == kid) && key.isFor(alg) && signedBy(token, alg, key.public) {
 			return true
 		}
 	}
 	return false
+}
+
+// isFor tells whether the key may be used to verify signatures by alg (RFC 7517,
+// Sections 4.2 and 4.4).
+func (k *clientKey) isFor(alg string) bool {
+	named := k.alg == "" || k.alg == alg || kindOf(k.alg) == kindEd25519 && kindOf(alg) == kindEd25519
+	return named && (k.use == "" || k.use == "sig") && fitsPublic(alg, k.public)
 }
 
 func signedBy(token, alg string, key crypto.PublicKey) bool {

@@ -135,3 +135,51 @@ func TestPrivateKeyJWT(t *testing.T) {
 		})
 	}
 }
+
+// A key is used for what its set says (RFC 7517, Sections 4.2 and 4.4), and no
+// extension is passed over that must be understood (RFC 7515, Section 4.1.11).
+func TestPrivateKeyJWTKeepsToTheKeySet(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		key    map[string]any // members of the JWK
+		change []jwtbearertest.TokenOption
+		want   string
+	}{
+		{"bare", nil, nil, "OK "},
+		{"for signatures", map[string]any{"use": "sig", "alg": "Ed25519"}, nil, "OK "},
+		{"of the algorithm's other name", map[string]any{"alg": "EdDSA"}, nil, "OK "},
+		{"for encryption", map[string]any{"use": "enc"}, nil, "Unauthorized invalid_client"},
+		{"of another algorithm", map[string]any{"alg": "ES256"}, nil, "Unauthorized invalid_client"},
+		{"critical extension", nil, []jwtbearertest.TokenOption{jwtbearertest.Critical("x")}, "Unauthorized invalid_client"},
+		{"empty crit", nil, []jwtbearertest.TokenOption{jwtbearertest.Critical()}, "Unauthorized invalid_client"},
+	} {
+		key, err := jwk.FromRaw(private.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range test.key {
+			if err := key.Set(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set := jwk.NewSet()
+		set.AddKey(key)
+		keys, err := json.Marshal(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{Clients: []*jwtbearertest.Client{{ID: "machine", KeySet: keys}}})
+		// An assertion is much like an access token that the client minted.
+		assertion := issuer.Token(issuer.URL(), append(test.change, jwtbearertest.Algorithm("Ed25519"), jwtbearertest.SigningKey(private),
+			jwtbearertest.Claim("iss", "machine"), jwtbearertest.Subject("machine"))...)
+		values := form("grant_type", "client_credentials", "client_assertion", assertion,
+			"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		if got := post(t, issuer, "/token", values).failure(); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -122,8 +122,8 @@ const (
 
 // clientKey is a public key of a client.
 type clientKey struct {
-	id     string
-	public crypto.PublicKey
+	id, use, alg string // "" if the set does not say
+	public       crypto.PublicKey
 }
 
 func (c *Client) public() bool { return c.Secret == "" && len(c.KeySet) == 0 }
@@ -247,7 +247,7 @@ func (c *Client) prepare(where string, o *Options) error {
 			if err != nil {
 				return fmt.Errorf("jwtbearertest: %s.KeySet: key %d: %w", where, n, err)
 			}
-			c.keys = append(c.keys, clientKey{key.KeyID(), derefPublic(public)})
+			c.keys = append(c.keys, clientKey{key.KeyID(), key.KeyUsage(), key.Algorithm().String(), derefPublic(public)})
 		}
 	}
 	return nil
