@@ -231,14 +231,8 @@ func (a *App) headers(next http.Handler) http.Handler {
 			return
 		}
 		h := w.Header()
-		// The sign-out form is answered with a redirect to the authority, which
-		// browsers hold against form-action.
-		formAction := "'self'"
-		if u, err := url.Parse(a.cfg.Authority); err == nil {
-			formAction += " " + u.Scheme + "://" + u.Host
-		}
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
-			"connect-src 'self'; form-action "+formAction+"; base-uri 'none'; frame-ancestors 'none'")
+			"connect-src 'self'; form-action "+a.formAction()+"; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -247,6 +241,30 @@ func (a *App) headers(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// formAction lists where the answers to forms lead. Signing out, and a button of
+// an ended session without the script, are answered with a redirect to the
+// authority, which browsers hold against form-action. Its endpoints may be on
+// other hosts than its name, and are known once somebody has begun to sign in.
+func (a *App) formAction() string {
+	addresses := []string{a.cfg.Authority}
+	a.provider.mu.Lock()
+	if found := a.provider.found; found != nil {
+		addresses = append(addresses, found.oauth.Endpoint.AuthURL, found.metadata.EndSessionEndpoint)
+	}
+	a.provider.mu.Unlock()
+	sources := []string{"'self'"}
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || strings.ContainsAny(u.Host, ";,'*") {
+			continue // such a host would be read as more of the policy
+		}
+		if source := u.Scheme + "://" + u.Host; !slices.Contains(sources, source) {
+			sources = append(sources, source)
+		}
+	}
+	return strings.Join(sources, " ")
 }
 
 // apiClient sends requests with the tokens of the session.

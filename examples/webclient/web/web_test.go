@@ -477,6 +477,35 @@ func TestPagesGiveNothingAway(t *testing.T) {
 	})
 }
 
+// Some authorities have their endpoints on another host than their name.
+func TestPolicyAllowsTheWayToTheAuthority(t *testing.T) {
+	for _, test := range []struct{ authorize, endSession, want string }{
+		{"https://issuer.test/authorize", "https://issuer.test/end", "form-action 'self' https://issuer.test;"},
+		{"https://login.test/authorize", "https://login.test:8443/end?x=y", "form-action 'self' https://issuer.test https://login.test https://login.test:8443;"},
+		{"https://login.test/authorize", "", "form-action 'self' https://issuer.test https://login.test;"},
+		{"https://issuer.test/authorize", "https://a;script-src.test/end", "form-action 'self' https://issuer.test;"},
+	} {
+		t.Run(test.endSession, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				body, _ := json.Marshal(map[string]any{
+					"issuer": w.issuer.URL(), "jwks_uri": w.issuer.URL() + "/jwks", "token_endpoint": w.issuer.URL() + "/token",
+					"authorization_endpoint": test.authorize, "end_session_endpoint": test.endSession,
+				})
+				w.issuer.SetFault(jwtbearertest.EndpointDiscovery, jwtbearertest.Respond(200, "application/json", string(body)))
+				b := w.tab()
+				b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+				b.get("/")
+				b.get("/sign-in")
+				resp, _ := b.get("/")
+				if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, test.want) {
+					t.Errorf("the policy %q lacks %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
 func TestCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
