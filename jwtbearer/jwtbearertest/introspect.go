@@ -1,6 +1,7 @@
 package jwtbearertest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"maps"
 	"net/http"
@@ -10,7 +11,7 @@ import (
 
 // inspection is what the issuer knows of an active access token.
 type inspection struct {
-	id, sid string
+	id, sid string // id is the jti, or the token itself if it has none
 	claims  map[string]any
 	chain   *chain // nil for tokens that Issuer.Token minted
 }
@@ -39,7 +40,7 @@ func (i *Issuer) inspect(token string) (*inspection, bool) {
 	if nbf, ok := instant(claims["nbf"]); ok && now.Before(nbf) {
 		return nil, false
 	}
-	info := &inspection{id: stringOf(claims["jti"]), sid: stringOf(claims[i.opts.SessionClaim]), claims: claims}
+	info := &inspection{id: cmp.Or(stringOf(claims["jti"]), token), sid: stringOf(claims[i.opts.SessionClaim]), claims: claims}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	info.chain = i.accessTokens[info.id].chain
@@ -140,7 +141,8 @@ func (i *Issuer) introspection(token string) map[string]any {
 }
 
 // serveRevoke is the revocation endpoint (RFC 7009): 200 whether or not there was
-// anything to revoke.
+// anything to revoke. RFC 7009, Section 2.1, leaves open which error a token of
+// another client is; RFC 6749, Section 5.2, has invalid_grant for it.
 func (i *Issuer) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(w, r)
 	if err != nil {
@@ -151,11 +153,13 @@ func (i *Issuer) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	if err == nil && form.Get("token") == "" {
 		err = invalidRequest("The parameter token is missing.")
 	}
+	if err == nil {
+		_, err = i.revoke(client, form.Get("token"), client.RevokeOneToken)
+	}
 	if err != nil {
 		i.writeError(w, err)
 		return
 	}
-	i.revoke(client, form.Get("token"), client.RevokeOneToken)
 	noStore(w)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)

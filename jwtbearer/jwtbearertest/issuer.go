@@ -48,7 +48,7 @@ type Issuer struct {
 	accessTokens  map[string]accessRecord // by jti
 	forgetAt      int                     // number of accessTokens
 	opaqueTokens  map[string]string
-	revokedTokens map[string]bool      // jti
+	revokedTokens map[string]bool      // by inspection.id
 	assertions    map[string]time.Time // client id and jti, until when
 
 	running map[*context.CancelFunc]bool

@@ -134,21 +134,29 @@ func (i *Issuer) Refresh(refreshToken string) (*Tokens, error) {
 
 // RevokeToken revokes one token, refresh or access, and nothing else. It reports
 // whether the token was one of this issuer.
-func (i *Issuer) RevokeToken(token string) bool { return i.revoke(nil, token, true) }
+func (i *Issuer) RevokeToken(token string) bool {
+	known, _ := i.revoke(nil, token, true)
+	return known
+}
 
 // RevokeChain revokes token, refresh or access, with everything that was issued
 // for the same sign-in at the same client. It reports whether the token was one of
 // this issuer.
-func (i *Issuer) RevokeChain(token string) bool { return i.revoke(nil, token, false) }
+func (i *Issuer) RevokeChain(token string) bool {
+	known, _ := i.revoke(nil, token, false)
+	return known
+}
 
-// revoke revokes a token of client, or of any if it is nil.
-func (i *Issuer) revoke(client *Client, value string, single bool) bool {
+// revoke revokes a token of client, or of any if it is nil. That it belongs to
+// another client is an error (RFC 7009, Section 2.1), that nobody knows it is not.
+func (i *Issuer) revoke(client *Client, value string, single bool) (known bool, err error) {
+	foreign := InvalidGrant("The token was issued to another client.")
 	i.mu.Lock()
 	if token := i.refreshTokens[value]; token != nil {
 		c := token.chain
 		if client != nil && c.client != client {
 			i.mu.Unlock()
-			return false
+			return true, foreign
 		}
 		token.revoked = true
 		if !single {
@@ -156,13 +164,16 @@ func (i *Issuer) revoke(client *Client, value string, single bool) bool {
 		}
 		i.mu.Unlock()
 		i.endRevokedSession(c.issuance.session)
-		return true
+		return true, nil
 	}
 	i.mu.Unlock()
 
 	info, ok := i.inspect(value)
-	if !ok || client != nil && info.claims["client_id"] != client.ID {
-		return false
+	switch {
+	case !ok:
+		return false, nil
+	case client != nil && info.claims["client_id"] != client.ID:
+		return true, foreign
 	}
 	i.mu.Lock()
 	i.revokedTokens[info.id] = true
@@ -172,7 +183,7 @@ func (i *Issuer) revoke(client *Client, value string, single bool) bool {
 	s := i.sessions[info.sid]
 	i.mu.Unlock()
 	i.endRevokedSession(s)
-	return true
+	return true, nil
 }
 
 // endRevokedSession ends the session of a revoked token, if it is to.

@@ -312,11 +312,15 @@ func TestFI08Revocation(t *testing.T) {
 			{"none", "Bad Request invalid_request", nil},
 			{"no client", "Unauthorized invalid_client", []string{"token", "x", "client_id", "nobody"}},
 			{"public client", "OK ", []string{"token", "x", "client_id", "public"}},
-			{"of another client", "OK ", []string{"token", tokens.RefreshToken, "client_id", "other", "client_secret", "secret"}},
+			{"of another client", "Bad Request invalid_grant", []string{"token", tokens.RefreshToken, "client_id", "other", "client_secret", "secret"}},
+			{"access token of another client", "Bad Request invalid_grant", []string{"token", tokens.AccessToken, "client_id", "public"}},
 		} {
 			if got := revoke(t, issuer, test.pairs...); got != test.want {
 				t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 			}
+		}
+		if _, active := issuer.Introspect(tokens.AccessToken); !active {
+			t.Error("another client has revoked the access token")
 		}
 		tokens = refreshed(t, issuer, tokens.RefreshToken)
 		revoke(t, issuer, "token", tokens.RefreshToken)
@@ -358,6 +362,15 @@ func TestFI08Revocation(t *testing.T) {
 			}
 		}
 		refreshed(t, issuer, tokens.RefreshToken)
+
+		anonymous, other := issuer.Token("api1", jwtbearertest.WithoutClaim("jti")), issuer.Token("api1", jwtbearertest.WithoutClaim("jti"), jwtbearertest.Subject("bob"))
+		revoke(t, issuer, "token", anonymous)
+		if _, active := issuer.Introspect(anonymous); active {
+			t.Error("a token without jti is active after it was revoked")
+		}
+		if _, active := issuer.Introspect(other); !active {
+			t.Error("another token without jti was revoked with it")
+		}
 	})
 	t.Run("methods", func(t *testing.T) {
 		issuer := jwtbearertest.NewIssuer(t)
