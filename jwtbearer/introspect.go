@@ -9,8 +9,8 @@ import (
 )
 
 // opaque reports whether a token that was refused for this reason may be one
-// that only its authority can read.
-func opaque(r *Reason) bool { return r == ErrMalformed || r == ErrDetached }
+// that only its authority can read. To who lacks the key, an encrypted one is.
+func opaque(r *Reason) bool { return r == ErrMalformed || r == ErrDetached || r == ErrEncrypted }
 
 // introspect returns the token for which the authority vouches (RFC 7662). What
 // it answers is judged like the claims of a JWT, except that the issuer may be

@@ -86,6 +86,39 @@ func TestOpaqueTokens(t *testing.T) {
 	})
 }
 
+// TestEncryptedTokens: what the API has no key for, its authority can read.
+func TestEncryptedTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		encrypted := issuer.Token("api1", jwtbearertest.Encrypted())
+		active := true
+		v := issuer.Verifier(t, &jwtbearer.Options{Introspector: introspectorFunc(func(_ context.Context, token string) ([]byte, error) {
+			if token != encrypted {
+				t.Errorf("asked about %q", token)
+			}
+			return fmt.Appendf(nil, `{"active":%v,"sub":"alice","aud":"api1","exp":%d}`, active, time.Now().Add(time.Minute).Unix()), nil
+		})})
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token, err := p.Verify(t.Context(), encrypted); err != nil || token.Subject() != "alice" {
+			t.Errorf("active: got %v, error %v, want a token of alice", token, err)
+		}
+		active = false
+		if _, err := p.Verify(t.Context(), encrypted); !errors.Is(err, jwtbearer.ErrInactive) {
+			t.Errorf("not active: got %v, want ErrInactive", err)
+		}
+		without, err := issuer.Verifier(t, nil).Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := without.Verify(t.Context(), encrypted); !errors.Is(err, jwtbearer.ErrEncrypted) {
+			t.Errorf("without an Introspector: got %v, want ErrEncrypted", err)
+		}
+	})
+}
+
 // TestOpaqueTokensNameTheIssuerAsJWTsDo: a session is known by the issuer and its
 // identifier, and a logout token ends it by the issuer's own spelling.
 func TestOpaqueTokensNameTheIssuerAsJWTsDo(t *testing.T) {

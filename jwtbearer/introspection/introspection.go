@@ -2,8 +2,8 @@
 // Introspection (RFC 7662).
 //
 // A [Client] is a [jwtbearer.Introspector], for authorities whose access tokens
-// say nothing by themselves, and a [jwtbearer.Checker], which asks whether a
-// JWT that is good in itself was revoked:
+// say nothing by themselves or are encrypted, and a [jwtbearer.Checker], which
+// asks whether a JWT that is good in itself was revoked:
 //
 //	client, err := introspection.New("https://id.example.com/introspect", &introspection.Options{
 //		ClientID: "api1", ClientSecret: secret,
