@@ -3,8 +3,11 @@
 // part to copy is package renew; this one shows how it is used, and a page on
 // which one can watch it work.
 //
-// Tokens stay on the server, in the cookie session. The browser gets the
-// session's identifier, and shortened tokens to look at.
+// Access and refresh tokens stay on the server, in the cookie session. The
+// browser gets the session's identifier, and shortened tokens to look at. Only
+// the identity token goes through it, once: at the sign-out, as the hint that
+// tells the authority whose session to end (OpenID Connect RP-Initiated Logout
+// 1.0, Section 2).
 package web
 
 import (

@@ -506,6 +506,30 @@ func TestPolicyAllowsTheWayToTheAuthority(t *testing.T) {
 	}
 }
 
+// Roles and names that WAI-ARIA 1.2 and HTML allow: a role takes the list away
+// from its items, and an element without a role has no name.
+func TestPageIsReadableWithoutEyes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.tab()
+		b.signIn()
+		time.Sleep(time.Minute)
+		b.wantCall("renewed on the way")
+		_, page := b.get("/")
+		if found := regexp.MustCompile(`<[ou]l[^>]* role=[^>]*>`).FindString(page); found != "" {
+			t.Errorf("not a list any more: %s", found)
+		}
+		for _, found := range regexp.MustCompile(`<(span|i|b|p|div)( [^>]*)? aria-label[^>]*>`).FindAllString(page, -1) {
+			if !strings.Contains(found, " role=") {
+				t.Errorf("a name for what cannot have one: %s", found)
+			}
+		}
+		if !strings.Contains(page, `<span class="sr">became</span>`) {
+			t.Error("nothing says that one token became another")
+		}
+	})
+}
+
 func TestCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
