@@ -31,6 +31,8 @@ type authorization struct {
 	form       url.Values
 	scopes     []string
 	audience   []string
+	prompt     []string
+	subject    string // who must be signed in; "" if it may be anybody
 }
 
 // serveAuthorize is the authorization endpoint (RFC 6749, Section 3.1; OpenID
@@ -61,6 +63,12 @@ func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		// The answer must not go to an address that the client did not register
 		// (RFC 6749, Section 4.1.2.1).
 		i.showError(w, "The redirect URI is not registered.")
+		return
+	}
+	if !form.Has("redirect_uri") && has(strings.Fields(form.Get("scope")), "openid") {
+		// OAuth 2.0 knows which one is meant, but OpenID Connect wants it said (OpenID
+		// Connect Core 1.0, Section 3.1.2.1).
+		i.showError(w, "The parameter redirect_uri is missing.")
 		return
 	}
 	if err := i.checkAuthorization(a); err != nil {
@@ -112,6 +120,16 @@ func (i *Issuer) checkAuthorization(a *authorization) error {
 	a.scopes = a.client.narrow(scopes)
 	if a.audience, err = i.audience(a.form); err != nil {
 		return err
+	}
+	if a.prompt = strings.Fields(a.form.Get("prompt")); has(a.prompt, "none") && len(a.prompt) > 1 {
+		return invalidRequest("The prompt none goes with no other.")
+	}
+	if hint := a.form.Get("id_token_hint"); hint != "" {
+		named, claims := i.readHint(hint)
+		if named == nil {
+			return invalidRequest("The ID token is not one of this issuer.")
+		}
+		a.subject = stringOf(claims["sub"])
 	}
 	if age := a.form.Get("max_age"); age != "" {
 		if n, err := strconv.Atoi(age); err != nil || n < 0 {

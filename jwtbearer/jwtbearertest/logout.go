@@ -116,15 +116,9 @@ func (i *Issuer) serveEndSession(w http.ResponseWriter, r *http.Request) {
 	client := i.clientByID(r.Form.Get("client_id"))
 	id := ""
 	if hint := r.Form.Get("id_token_hint"); hint != "" {
-		// An expired one is as good: it says who is meant (Section 2).
-		header, claims, ok := parseJWT(hint)
-		if !ok || !i.minted(hint, header) || claims["iss"] != i.url {
-			i.showError(w, "The ID token is not one of this issuer.")
-			return
-		}
-		named := i.clientByID(stringOf(claims["aud"]))
+		named, claims := i.readHint(hint)
 		if named == nil || client != nil && client != named {
-			i.showError(w, "The ID token is not one of this client.")
+			i.showError(w, "The ID token is not one of this issuer and this client.")
 			return
 		}
 		client, id = named, stringOf(claims["sid"])
@@ -154,6 +148,17 @@ func (i *Issuer) serveEndSession(w http.ResponseWriter, r *http.Request) {
 		target.RawQuery = query.Encode()
 	}
 	http.Redirect(w, r, target.String(), http.StatusSeeOther)
+}
+
+// readHint reads the ID token of an id_token_hint, and tells whose it is: nil if it
+// is none of this issuer. An expired one is as good: it says who is meant (OpenID
+// Connect RP-Initiated Logout 1.0, Section 2).
+func (i *Issuer) readHint(hint string) (client *Client, claims map[string]any) {
+	header, claims, ok := parseJWT(hint)
+	if !ok || !i.minted(hint, header) || claims["iss"] != i.url {
+		return nil, nil
+	}
+	return i.clientByID(stringOf(claims["aud"])), claims
 }
 
 var signedOutPage = template.Must(template.New("").Parse(pageHead + `

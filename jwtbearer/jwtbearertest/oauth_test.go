@@ -248,7 +248,8 @@ func TestAuthorizationRefusals(t *testing.T) {
 		{"no client", []string{"client_id", ""}, ""},
 		{"other redirect URI", []string{"redirect_uri", callback + "2"}, ""},
 		{"redirect URI with query", []string{"redirect_uri", callback + "?x=1"}, ""},
-		{"the only redirect URI", []string{"redirect_uri", ""}, "code"},
+		{"the only redirect URI", []string{"redirect_uri", "", "scope", "orders"}, "code"},
+		{"no redirect URI in OpenID Connect", []string{"redirect_uri", ""}, ""},
 		{"no response type", []string{"response_type", ""}, "invalid_request"},
 		{"implicit", []string{"response_type", "token"}, "unsupported_response_type"},
 		{"fragment", []string{"response_mode", "fragment"}, "invalid_request"},
@@ -265,6 +266,13 @@ func TestAuthorizationRefusals(t *testing.T) {
 		{"request object", []string{"request", "x"}, "request_not_supported"},
 		{"request URI", []string{"request_uri", "x"}, "request_uri_not_supported"},
 		{"nobody signed in", []string{"prompt", "none"}, "login_required"},
+		{"nobody signed in, and more", []string{"prompt", "none consent"}, "invalid_request"},
+		{"no ID token", []string{"id_token_hint", "x"}, "invalid_request"},
+		{"forged ID token", []string{"id_token_hint", issuer.IDToken("client", jwtbearertest.ForgedSignature())}, "invalid_request"},
+		{"ID token of another issuer", []string{"id_token_hint", issuer.IDToken("client", jwtbearertest.Claim("iss", "https://other.test"))}, "invalid_request"},
+		{"access token for ID token", []string{"id_token_hint", issuer.Token("api1")}, "invalid_request"},
+		{"ID token", []string{"id_token_hint", issuer.IDToken("client")}, "code"},
+		{"ID token of an unknown user", []string{"id_token_hint", issuer.IDToken("client", jwtbearertest.Subject("eve"))}, "access_denied"},
 		{"bad max_age", []string{"max_age", "-1"}, "invalid_request"},
 		{"unknown user", []string{"login_hint", "eve"}, "access_denied"},
 		{"known user", []string{"login_hint", "bob"}, "code"},
@@ -335,12 +343,27 @@ func TestBrowserSessionIsReused(t *testing.T) {
 		if got := sid("max_age", "59", "prompt", "none"); got != "login_required" {
 			t.Errorf("max_age=59 after a minute: got %v, want login_required", got)
 		}
+		if got := sid("prompt", "none consent"); got != "invalid_request" {
+			t.Errorf("prompt=none consent: got %v, want invalid_request", got)
+		}
+		// An expired ID token says who is meant as well.
+		alice := issuer.IDToken("client", jwtbearertest.ExpiresIn(-time.Hour))
+		bob := issuer.IDToken("client", jwtbearertest.Subject("bob"))
+		if got := sid("prompt", "none", "id_token_hint", alice); got != first {
+			t.Errorf("an ID token of the user: got %v, want the first session", got)
+		}
+		if got := sid("prompt", "none", "id_token_hint", bob); got != "login_required" {
+			t.Errorf("an ID token of another user: got %v, want login_required", got)
+		}
 		if got := sid("prompt", "login"); got == first {
 			t.Error("prompt=login: got the first session")
 		}
 		second := sid()
 		if got := sid("login_hint", "bob"); got == second {
 			t.Error("another user: got the session of the first")
+		}
+		if got := sid("id_token_hint", alice, "login_hint", "bob"); len(issuer.Sessions("alice")) != 3 {
+			t.Errorf("an ID token of another user: got session %v, want a new one of alice", got)
 		}
 		third := sid()
 		if err := issuer.EndSession(third.(string)); err != nil {
@@ -355,7 +378,7 @@ func TestBrowserSessionIsReused(t *testing.T) {
 func TestSignInPage(t *testing.T) {
 	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{
 		SignInPage: true,
-		Users:      []*jwtbearertest.User{{Subject: "carol", Password: "right"}},
+		Users:      []*jwtbearertest.User{{Subject: "carol", Password: "right"}, {Subject: "dave", Password: "right"}},
 	})
 	client := browser(t, issuer)
 	request := issuer.URL() + "/authorize?" + authorizationRequest("state", `"><script>`).Encode()
@@ -391,6 +414,18 @@ func TestSignInPage(t *testing.T) {
 	}
 	if res, _ := submit("username", "carol", "password", "right", "action", "sign-in"); !strings.Contains(res.Header.Get("Location"), "code=") {
 		t.Errorf("sign in: got %q", res.Header.Get("Location"))
+	}
+	hinted := issuer.URL() + "/authorize?" + authorizationRequest("id_token_hint", issuer.IDToken("client", jwtbearertest.Subject("dave"))).Encode()
+	for user, want := range map[string]string{"carol": "error=login_required", "dave": "code="} {
+		other := browser(t, issuer)
+		res, err := other.PostForm(hinted, form("username", user, "password", "right"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if location := res.Header.Get("Location"); !strings.Contains(location, want) {
+			t.Errorf("%s signs in where dave should: got %q, want %s", user, location, want)
+		}
 	}
 	res, err = client.Get(request)
 	if err != nil {

@@ -1,6 +1,7 @@
 package jwtbearertest
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -13,15 +14,14 @@ import (
 // nil it has answered: with the sign-in page, or with an error for the client.
 func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request, a *authorization) *session {
 	present := i.browserSession(r)
-	prompt := strings.Fields(a.form.Get("prompt"))
-	if present != nil && i.mayStay(present, a, prompt) {
+	if present != nil && i.mayStay(present, a) {
 		return present
 	}
-	name, refused := a.form.Get("login_hint"), ""
+	name, refused := cmp.Or(a.subject, a.form.Get("login_hint")), ""
 	posted := i.opts.SignInPage && r.Method == http.MethodPost && r.PostForm.Has("username")
 	switch {
-	case has(prompt, "none"):
-		i.refuseClient(w, r, a, &Error{Code: "login_required", Description: "Nobody is signed in."})
+	case has(a.prompt, "none"):
+		i.refuseClient(w, r, a, &Error{Code: "login_required", Description: "The user is not signed in."})
 		return nil
 	case posted && r.PostForm.Get("action") == "cancel":
 		i.refuseClient(w, r, a, &Error{Code: "access_denied", Description: "The user did not sign in."})
@@ -44,6 +44,10 @@ func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 		i.showSignIn(w, r, a, name, refused)
 		return nil
 	}
+	if a.subject != "" && name != a.subject {
+		i.refuseClient(w, r, a, &Error{Code: "login_required", Description: "Another user has signed in."})
+		return nil
+	}
 	s, err := i.newSession(name, deviceOf(r, a.form.Get("device")))
 	if err != nil {
 		// The user was deleted a moment ago.
@@ -56,11 +60,11 @@ func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 
 // mayStay tells whether a session that the browser has is good enough for the
 // request.
-func (i *Issuer) mayStay(s *session, a *authorization, prompt []string) bool {
-	if has(prompt, "login") || has(prompt, "select_account") {
+func (i *Issuer) mayStay(s *session, a *authorization) bool {
+	if has(a.prompt, "login") || has(a.prompt, "select_account") || a.subject != "" && a.subject != s.subject {
 		return false
 	}
-	if hint := a.form.Get("login_hint"); hint != "" && hint != s.subject {
+	if hint := a.form.Get("login_hint"); hint != "" && hint != s.subject && a.subject == "" {
 		return false
 	}
 	if age, err := strconv.Atoi(a.form.Get("max_age")); err == nil && i.now().Sub(s.signedInAt) > time.Duration(age)*time.Second {
