@@ -51,6 +51,8 @@ type Issuer struct {
 	revokedTokens map[string]bool      // by inspection.id
 	assertions    map[string]time.Time // client id and jti, until when
 
+	closing context.Context // ends with Close
+	cutOff  context.CancelFunc
 	running map[*context.CancelFunc]bool
 	idle    chan struct{} // closed when running is empty; only while closing
 	closed  bool
@@ -180,6 +182,7 @@ func newIssuer(o *Options, anyAPI bool) *Issuer {
 
 		running: make(map[*context.CancelFunc]bool),
 	}
+	i.closing, i.cutOff = context.WithCancel(context.Background())
 	u, _ := url.Parse(i.base)
 	i.path = u.Path
 	for _, user := range o.Users {
@@ -238,8 +241,9 @@ func (i *Issuer) SetClockOffset(offset time.Duration) { i.offset.Store(int64(off
 func (i *Issuer) now() time.Time { return time.Now().Add(time.Duration(i.offset.Load())) }
 
 // Close ends the issuer: requests under way are cut off and waited for, later
-// ones are refused as if nothing listened. Closing again does nothing. Tokens may
-// still be minted; their keys may then be those of another issuer, however.
+// ones are refused as if nothing listened, and no client is told of a logout any
+// more. Closing again does nothing. Tokens may still be minted; their keys may then
+// be those of another issuer, however.
 func (i *Issuer) Close() {
 	i.mu.Lock()
 	if i.closed {
@@ -252,6 +256,7 @@ func (i *Issuer) Close() {
 	if len(i.running) == 0 {
 		close(idle)
 	}
+	i.cutOff()
 	for cancel := range i.running {
 		(*cancel)()
 	}

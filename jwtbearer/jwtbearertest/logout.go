@@ -80,7 +80,9 @@ func (i *Issuer) notifyLogout(ended []*session) error {
 // sendLogout posts a logout token (OpenID Connect Back-Channel Logout 1.0, Section
 // 2.5).
 func (i *Issuer) sendLogout(uri, token string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// Not the context of a request: that a browser goes away must not keep clients
+	// from being told.
+	ctx, cancel := context.WithTimeout(i.closing, 5*time.Second)
 	defer cancel()
 	body := strings.NewReader(url.Values{"logout_token": {token}}.Encode())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, body)

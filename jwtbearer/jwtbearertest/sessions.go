@@ -126,7 +126,7 @@ func (i *Issuer) HasSession(id string) bool {
 // EndSession ends a session, as its user's sign-out does: refreshing with its
 // refresh tokens is refused, its tokens are not active any more, and every client
 // with a back-channel logout URI that got tokens of it is sent a logout token.
-// It returns when all of them have answered.
+// It returns when all of them have answered, after 5 seconds at the latest.
 //
 // The error says that there is no such session, or which clients could not be
 // told; the session has ended then as well.

@@ -1,12 +1,15 @@
 package jwtbearertest_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bearerguard/bearerguard/jwtbearer/jwtbearertest"
@@ -161,6 +164,51 @@ func TestFI09BackChannelLogoutThatFails(t *testing.T) {
 			t.Errorf("a client that hangs: got error %v after %v, want one after 5s", err, time.Since(start))
 		}
 	})
+}
+
+// A client that does not answer holds up neither Close nor what waits for it.
+func TestFI09CloseEndsBackChannelLogout(t *testing.T) {
+	visit := func(issuer *jwtbearertest.Issuer, path string) {
+		if res, err := issuer.Client().Get(issuer.URL() + path); err == nil {
+			res.Body.Close()
+		}
+	}
+	for name, signOut := range map[string]func(t *testing.T, issuer *jwtbearertest.Issuer, tokens *jwtbearertest.Tokens){
+		"method": func(t *testing.T, issuer *jwtbearertest.Issuer, tokens *jwtbearertest.Tokens) {
+			if err := issuer.EndSession(tokens.SessionID); !errors.Is(err, context.Canceled) {
+				t.Errorf("got error %v, want context.Canceled", err)
+			}
+		},
+		"endpoint": func(_ *testing.T, issuer *jwtbearertest.Issuer, tokens *jwtbearertest.Tokens) {
+			visit(issuer, "/logout?id_token_hint="+tokens.IDToken)
+		},
+		"another sign-in": func(_ *testing.T, issuer *jwtbearertest.Issuer, _ *jwtbearertest.Tokens) {
+			visit(issuer, "/authorize?"+authorizationRequest().Encode())
+		},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			options, _ := withReceiver(func(o *jwtbearertest.Options) { o.SignInPolicy = jwtbearertest.OneSignIn })
+			told := false
+			options.HTTPClient = jwtbearertest.HandlerClient(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				told = true
+				<-r.Context().Done()
+			}))
+			issuer := jwtbearertest.NewIssuer(t, options)
+			tokens := issuer.SignIn(nil)
+			start := time.Now()
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				signOut(t, issuer, tokens)
+			}()
+			synctest.Wait()
+			issuer.Close()
+			<-over
+			if took := time.Since(start); took != 0 || !told {
+				t.Errorf("got an end after %v, the client was told: %v; want one at once", took, told)
+			}
+		})
+	}
 }
 
 func TestFI09EndSessionEndpoint(t *testing.T) {
