@@ -115,6 +115,9 @@ func (a *App) events(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-changed:
 		case <-beat.C:
+		case <-v.moved:
+			beat.Stop()
+			return
 		case <-r.Context().Done():
 			beat.Stop()
 			return

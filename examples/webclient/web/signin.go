@@ -196,7 +196,8 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v := visitFrom(ctx); v != nil {
-		v.begin()
+		v = a.visits.move(v)
+		v.setCookie(w)
 		e := entry{Lane: laneNote, Kind: "signed-in", Title: "Signed in as " + who.Name}
 		e.Tokens = []token{v.label('A', tokens.AccessToken)}
 		if tokens.RefreshToken != "" {

@@ -171,7 +171,8 @@ func TestShorten(t *testing.T) {
 func TestTimelineIsBounded(t *testing.T) {
 	var all visits
 	all.init()
-	_, v := all.begin()
+	v := newVisit()
+	all.add(v)
 	for range maxEntries + 50 {
 		v.add(entry{})
 	}
@@ -182,7 +183,7 @@ func TestTimelineIsBounded(t *testing.T) {
 		t.Errorf("got %d entries, want the last 2", len(entries))
 	}
 	for range maxVisits + 10 {
-		all.begin()
+		all.add(newVisit())
 	}
 	if len(all.all) > maxVisits {
 		t.Errorf("got %d visits", len(all.all))

@@ -57,6 +57,9 @@ const (
 // sign-ins, so that the end of a session can be read after the fact, and nothing
 // depends on it but the page.
 type visit struct {
+	id    string        // its cookie
+	moved chan struct{} // closed by move; ends the streams
+
 	mu        sync.Mutex // guards the fields below
 	last      int        // id of the newest entry
 	entries   []entry
@@ -107,8 +110,9 @@ func (v *visits) handler(next http.Handler) http.Handler {
 				next.ServeHTTP(w, r) // only a page begins a visit
 				return
 			}
-			id, found = v.begin()
-			http.SetCookie(w, &http.Cookie{Name: visitCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+			found = newVisit()
+			v.add(found)
+			found.setCookie(w)
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, found)))
 	})
@@ -126,7 +130,18 @@ func (v *visits) find(id string) (*visit, bool) {
 	return found, ok
 }
 
-func (v *visits) begin() (string, *visit) {
+func newVisit() *visit {
+	return &visit{
+		id: rand.Text(), used: time.Now(), changed: make(chan struct{}), moved: make(chan struct{}),
+		labels: make(map[[sha256.Size]byte]token), counts: make(map[byte]int),
+	}
+}
+
+func (v *visit) setCookie(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{Name: visitCookie, Value: v.id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+func (v *visits) add(begun *visit) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.all) >= maxVisits {
@@ -140,17 +155,30 @@ func (v *visits) begin() (string, *visit) {
 		}
 		delete(v.all, oldest)
 	}
-	id, begun := rand.Text(), &visit{used: time.Now(), changed: make(chan struct{})}
-	begun.labels, begun.counts = make(map[[sha256.Size]byte]token), make(map[byte]int)
-	v.all[id] = begun
-	return id, begun
+	v.all[begun.id] = begun
 }
 
-// begin prepares the visit for a new sign-in.
-func (v *visit) begin() {
+// move puts what a visit holds into a new one, for a browser that has just
+// signed in: somebody who planted the cookie of the old visit would read along
+// otherwise.
+func (v *visits) move(old *visit) *visit {
+	begun := newVisit()
+	old.mu.Lock()
+	begun.last, begun.entries, begun.labels, begun.counts = old.last, old.entries, old.labels, old.counts
+	begun.onlyOn401 = old.onlyOn401
+	old.entries, old.spent, old.message = nil, nil, message{}
+	old.labels, old.counts = make(map[[sha256.Size]byte]token), make(map[byte]int)
+	select {
+	case <-old.moved: // by another sign-in at the same time
+	default:
+		close(old.moved)
+	}
+	old.mu.Unlock()
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.spent, v.message = nil, message{}
+	delete(v.all, old.id)
+	v.mu.Unlock()
+	v.add(begun)
+	return begun
 }
 
 func (v *visit) add(e entry) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -109,6 +110,46 @@ func TestSessionIDIsRenewedAtSignIn(t *testing.T) {
 		thief := w.tab()
 		thief.jar.SetCookies(u, []*http.Cookie{{Name: "webclient_session", Value: first, Path: "/"}})
 		thief.wantNobody()
+	})
+}
+
+// A visit that somebody planted is worthless to them once a person signs in.
+func TestVisitIsMovedAtSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		planter, b := w.tab(), w.tab()
+		planter.get("/")
+		planted := planter.cookie("webclient_visit")
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", base+"/events", nil)
+		resp, err := planter.client.Do(req)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("got %v %v", resp, err)
+		}
+		defer resp.Body.Close()
+		seen := lines(resp.Body)
+
+		u, _ := url.Parse(base)
+		b.jar.SetCookies(u, []*http.Cookie{{Name: "webclient_visit", Value: planted, Path: "/"}})
+		page := b.signIn()
+		if got := b.cookie("webclient_visit"); got == planted || len(got) < 26 {
+			t.Errorf("the visit after the sign-in is %q", got)
+		}
+		for _, want := range []string{"Sign-in begins", "Signed in as Alice"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the timeline lacks %q", want)
+			}
+		}
+		b.wantCall("The API answered 200.")
+		synctest.Wait()
+		if got := seen(); strings.Contains(got, "Alice") || strings.Contains(got, "GET /orders") || !strings.HasSuffix(got, "closed") {
+			t.Errorf("the planter's stream shows %q", got)
+		}
+		_, page = planter.get("/")
+		for _, secret := range []string{"Alice", "Sign-in begins", "GET /orders"} {
+			if strings.Contains(page, secret) {
+				t.Errorf("the planter's page shows %q", secret)
+			}
+		}
 	})
 }
 
@@ -545,6 +586,32 @@ func TestCookies(t *testing.T) {
 	})
 }
 
+// lines reads a stream in the background, and returns a function that returns
+// what came since it was called last, with "closed" after its end.
+func lines(stream io.Reader) func() string {
+	lines := make(chan string, 1000)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(stream); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return func() string {
+		var text strings.Builder
+		for {
+			select {
+			case line, ok := <-lines:
+				if !ok {
+					return text.String() + "closed"
+				}
+				text.WriteString(line + "\n")
+			default:
+				return text.String()
+			}
+		}
+	}
+}
+
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -556,28 +623,8 @@ func TestEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		lines := make(chan string, 1000)
-		go func() {
-			defer close(lines)
-			for s := bufio.NewScanner(resp.Body); s.Scan(); {
-				lines <- s.Text()
-			}
-		}()
+		drain := lines(resp.Body)
 		synctest.Wait()
-		drain := func() string {
-			var text strings.Builder
-			for {
-				select {
-				case line, ok := <-lines:
-					if !ok {
-						return text.String() + "closed"
-					}
-					text.WriteString(line + "\n")
-				default:
-					return text.String()
-				}
-			}
-		}
 		if got := drain(); !strings.Contains(got, "Signed in as Alice") || !strings.Contains(got, `"signed_in":true`) {
 			t.Errorf("at first got %q", got)
 		}
