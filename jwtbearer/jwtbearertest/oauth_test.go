@@ -437,6 +437,26 @@ func TestSignInPage(t *testing.T) {
 	}
 }
 
+// Browsers hold the redirect after the form to form-action as well.
+func TestSignInPageMayLeadBackToTheClient(t *testing.T) {
+	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{SignInPage: true})
+	for uri, want := range map[string]string{
+		"https://app.test/callback":  "form-action 'self' https://app.test",
+		"http://127.0.0.1:8080/x?y":  "form-action 'self' http://127.0.0.1:8080",
+		"com.example.app:/callback":  "form-action 'self' com.example.app:",
+		"com.example.app://callback": "form-action 'self' com.example.app://callback",
+	} {
+		res, location := authorize(t, issuer, browser(t, issuer), authorizationRequest("redirect_uri", uri))
+		if location != nil {
+			t.Errorf("%s: sent to %v, want the page", uri, location)
+		}
+		policy := res.Header.Get("Content-Security-Policy")
+		if got := policy[strings.LastIndex(policy, ";")+2:]; got != want {
+			t.Errorf("%s: got %q, want %q", uri, got, want)
+		}
+	}
+}
+
 func TestTokenEndpointErrors(t *testing.T) {
 	issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{Clients: []*jwtbearertest.Client{
 		{ID: "client", Secret: "secret"},

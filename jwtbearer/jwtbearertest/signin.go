@@ -125,7 +125,11 @@ func (i *Issuer) showSignIn(w http.ResponseWriter, r *http.Request, a *authoriza
 	}
 	target, _ := url.Parse(a.redirectTo)
 	// Chromium applies form-action to the redirect that follows the form as well.
-	i.showPage(w, http.StatusOK, target.Scheme+"://"+target.Host, signInPage, map[string]string{
+	source := target.Scheme + ":"
+	if target.Host != "" {
+		source += "//" + target.Host
+	}
+	i.showPage(w, http.StatusOK, source, signInPage, map[string]string{
 		"Client":  a.client.ID,
 		"Scopes":  strings.Join(a.scopes, " "),
 		"Action":  i.path + "/authorize?" + a.form.Encode(),
