@@ -10,7 +10,7 @@ import (
 const (
 	absentSlots  = 1 << 10
 	absentFirst  = 5 * time.Second
-	absentLonger = time.Minute
+	absentLonger = maxForcedSpacing // who guesses the next key's id can delay it no longer than a flood can
 )
 
 // absent remembers key ids that were asked for and not found, so that a client

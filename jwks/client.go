@@ -9,18 +9,20 @@ import (
 
 const modulePath = "github.com/bearerguard/bearerguard"
 
-// defaultClient has a transport of its own, with the proxies of the environment
-// as http.DefaultTransport has them, so that closing a set touches nobody
-// else's connections.
+// defaultClient has a transport of its own, so that closing a set touches nobody
+// else's connections, and what a program does to http.DefaultTransport (such as
+// to switch off the verification of certificates for some other host) does not
+// decide whose keys are believed.
 func defaultClient() (client http.Client, closeIdle func()) {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: fetchTimeout}
-	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
-		transport = standard.Clone()
+	transport := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    fetchTimeout,
+		ResponseHeaderTimeout:  fetchTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        30 * time.Second, // shorter than the time to the next refresh
 	}
-	transport.MaxIdleConnsPerHost = 1
-	transport.IdleConnTimeout = 30 * time.Second // shorter than the time to the next refresh
-	transport.ResponseHeaderTimeout = fetchTimeout
-	transport.MaxResponseHeaderBytes = 64 << 10
 	return http.Client{Transport: transport}, transport.CloseIdleConnections
 }
 

@@ -60,9 +60,9 @@ func TestConfiguration(t *testing.T) {
 		{"MinRefreshInterval above the default most", good, jwks.Options{MinRefreshInterval: 2 * time.Hour}, nil},
 		{"Min above Max", good, jwks.Options{MinRefreshInterval: 2 * time.Minute, MaxRefreshInterval: time.Minute}, []string{"MinRefreshInterval", "2m0s", "1m0s", "lower"}},
 		{"MaxStaleness negative", good, jwks.Options{MaxStaleness: -1}, []string{"MaxStaleness", "-1ns"}},
-		{"MaxStaleness below MaxRefreshInterval", good, jwks.Options{MaxStaleness: time.Hour - 1}, []string{"MaxStaleness", "59m59.999999999s", "raise"}},
-		{"MaxStaleness at MaxRefreshInterval", good, jwks.Options{MaxStaleness: time.Hour}, nil},
-		{"MaxRefreshInterval above the default staleness", good, jwks.Options{MaxRefreshInterval: 48 * time.Hour}, []string{"MaxStaleness", "24h"}},
+		{"MaxStaleness below twice MaxRefreshInterval", good, jwks.Options{MaxStaleness: 2*time.Hour - 2}, []string{"MaxStaleness", "1h59m59.999999998s", "raise"}},
+		{"MaxStaleness at twice MaxRefreshInterval", good, jwks.Options{MaxStaleness: 2 * time.Hour}, nil},
+		{"MaxRefreshInterval above the default staleness", good, jwks.Options{MaxRefreshInterval: 48 * time.Hour}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

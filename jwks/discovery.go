@@ -12,8 +12,8 @@ import (
 
 const maxMetadataBytes = 256 << 10
 
-// metadataMaxAge is how old the metadata may be when a forced refresh that
-// brought no new key asks whether the key set has moved.
+// metadataMaxAge is how long ago the metadata may have been asked for when a
+// forced refresh that brought no new key asks whether the key set has moved.
 const metadataMaxAge = time.Minute
 
 // An authority is a source of keys behind HTTP. Only the goroutine of its set
@@ -25,7 +25,7 @@ type authority struct {
 
 	metadataURL   string // the one that answered last
 	metadata      *metadata
-	metadataRead  time.Time
+	metadataTried time.Time // when it was last asked for
 	metadataKnown validators
 
 	keysURL   string // where keys was read
@@ -43,34 +43,49 @@ type metadata struct{ issuer, jwksURI string }
 func (a *authority) load(ctx context.Context, m mode, sending func() bool) (*document, freshFor, error) {
 	from, issuer := a.keysURL, a.issuer
 	discovered := len(a.wellKnown) > 0
+	var outdated error // why the metadata could not be read again
 	if discovered {
 		// Who waits for a key should wait for nothing but the keys.
 		if m != demanded || a.metadata == nil {
-			if err := a.discover(ctx, m != scheduled); err != nil {
-				return nil, freshFor{}, err
+			outdated = a.discover(ctx, m)
+			if a.metadata == nil || a.silent(outdated) {
+				return nil, freshFor{}, outdated
 			}
 		}
+		// Where the authority said that its keys are, it can still take one away,
+		// whatever has become of its metadata.
 		from, issuer = a.metadata.jwksURI, a.metadata.issuer
 	}
 	before := a.keys
 	doc, err := a.read(ctx, from, sending() || m != scheduled)
-	if discovered && m == demanded && (err != nil || !bringsNew(before, doc)) && time.Since(a.metadataRead) > metadataMaxAge {
+	if discovered && m == demanded && (err != nil || !bringsNew(before, doc)) && time.Since(a.metadataTried) > metadataMaxAge {
 		// Nothing new there: perhaps because the keys are elsewhere by now.
-		if failed := a.discover(ctx, true); failed != nil {
-			return nil, freshFor{}, failed
-		}
+		outdated = a.discover(ctx, demanded)
 		issuer = a.metadata.issuer
 		if a.metadata.jwksURI != from {
 			sending()
 			doc, err = a.read(ctx, a.metadata.jwksURI, true)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && outdated != nil:
+		return nil, freshFor{}, fmt.Errorf("%w; and then: %w", outdated, err)
+	case err != nil:
 		return nil, freshFor{}, err
 	}
 	labelled := *doc
-	labelled.issuer = issuer
+	labelled.issuer, labelled.outdated = issuer, outdated
 	return &labelled, a.keysFresh, nil
+}
+
+// silent reports whether err means that nobody answers where the keys are.
+func (a *authority) silent(err error) bool {
+	if _, ok := errors.AsType[*noAnswer](err); !ok {
+		return false
+	}
+	metadata, err := url.Parse(a.metadataURL)
+	keys, err2 := url.Parse(a.metadata.jwksURI)
+	return err == nil && err2 == nil && sameHost(metadata, keys)
 }
 
 // addresses implements source.
@@ -85,10 +100,16 @@ func (a *authority) close() {
 	}
 }
 
-// discover reads the metadata document.
-func (a *authority) discover(ctx context.Context, noCache bool) error {
+// discover reads the metadata document. For a token it asks where the document
+// was, and nowhere else: that is on the budget of the tokens.
+func (a *authority) discover(ctx context.Context, m mode) error {
+	a.metadataTried = time.Now()
 	candidates := a.wellKnown
-	if a.metadataURL != "" {
+	switch {
+	case a.metadataURL == "":
+	case m == demanded:
+		candidates = []string{a.metadataURL}
+	default:
 		candidates = append([]string{a.metadataURL}, candidates...)
 	}
 	tried := make(map[string]bool)
@@ -98,7 +119,7 @@ func (a *authority) discover(ctx context.Context, noCache bool) error {
 			continue
 		}
 		tried[address] = true
-		get := fetch{what: "metadata", url: address, limit: maxMetadataBytes, sameHost: true, noCache: noCache}
+		get := fetch{what: "metadata", url: address, limit: maxMetadataBytes, sameHost: true, noCache: m != scheduled}
 		if a.metadata != nil && address == a.metadataURL {
 			get.known = &a.metadataKnown
 		}
@@ -111,14 +132,13 @@ func (a *authority) discover(ctx context.Context, noCache bool) error {
 			missing = append(missing, shown(address))
 			continue
 		case http.StatusNotModified:
-			a.metadataRead = got.received
 			return nil
 		}
 		parsed, err := a.parseMetadata(got.body)
 		if err != nil {
 			return fmt.Errorf("the metadata from %s: %w", shown(address), err)
 		}
-		a.metadata, a.metadataURL, a.metadataRead, a.metadataKnown = parsed, address, got.received, got.validators
+		a.metadata, a.metadataURL, a.metadataKnown = parsed, address, got.validators
 		return nil
 	}
 	return fmt.Errorf("no metadata at %s (404)", strings.Join(missing, " and "))

@@ -19,6 +19,7 @@
 // a budget: three at once, then one every five seconds, fewer still after ten
 // have brought nothing new. Who asks beyond the budget is answered at once, or
 // by the refresh that is under way, and the budget's next refresh is made for it.
+// A key id that was looked for in vain is not asked for again for 5 to 30 seconds.
 //
 // An outage of the authority costs nothing while keys are held: the last good
 // keys stay in use for [Options.MaxStaleness]. After that, and before the first
@@ -27,7 +28,10 @@
 //
 // A key that the authority takes away is refused after the next refresh. That
 // is at most [Options.MaxRefreshInterval] away (one hour), plus a jitter of up
-// to a tenth, plus the time of the fetch; [Set.Refresh] does it now.
+// to a tenth, plus the time of the fetch; [Set.Refresh] does it now. While only
+// the metadata cannot be read, the keys are read where they were. An authority
+// that changes a key under the same key id is found out by that refresh too, and
+// not by the tokens of the new one: who changes a key must change its id.
 //
 // One key that cannot be used (another type, another purpose, malformed, weak,
 // private) is skipped and shown in [Set.Status]; the others work.

@@ -71,7 +71,8 @@ type news struct {
 	first       bool
 	keys        int
 	added, gone []*Key
-	recovered   int // failures that are over
+	outdated    error // of the metadata, if it could be read before
+	recovered   int   // failures that are over
 	down        time.Duration
 	skipped     []SkippedKey
 }
@@ -99,6 +100,9 @@ func (s *Set) tell(n *news) {
 			s.guard("Failed", func() { f(FailedEvent{s.issuer, n.err, n.failures, n.next}) })
 		}
 		return
+	}
+	if n.outdated != nil {
+		s.log(slog.LevelWarn, "reading the metadata failed; the keys are read where they were", slog.Any("error", n.outdated))
 	}
 	added, gone := ids(n.added), ids(n.gone)
 	rotated := !n.first && len(added)+len(gone) > 0

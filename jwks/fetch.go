@@ -41,6 +41,11 @@ type fetch struct {
 // validators make a request conditional (RFC 9110, Section 13.1).
 type validators struct{ etag, lastModified string }
 
+// noAnswer is the error of a request that nobody has answered.
+type noAnswer struct{ error }
+
+func (e *noAnswer) Unwrap() error { return e.error }
+
 // An answer is a response with status 200, 304 or 404.
 type answer struct {
 	status     int
@@ -68,11 +73,19 @@ func (f *fetcher) do(ctx context.Context, get fetch) (*answer, error) {
 	case err == nil:
 		return a, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		err = fmt.Errorf("no whole answer within %v", fetchTimeout)
+		err = sameKind(err, fmt.Errorf("no whole answer within %v", fetchTimeout))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		err = errors.New(err.Error())
+		err = sameKind(err, errors.New(err.Error()))
 	}
 	return nil, fmt.Errorf("get the %s from %s: %w", get.what, address(target), err)
+}
+
+// sameKind is instead of err, and says as err does whether somebody answered.
+func sameKind(err, instead error) error {
+	if _, ok := errors.AsType[*noAnswer](err); ok {
+		return &noAnswer{instead}
+	}
+	return instead
 }
 
 func (f *fetcher) get(ctx context.Context, get fetch, target *url.URL) (*answer, error) {
@@ -82,6 +95,7 @@ func (f *fetcher) get(ctx context.Context, get fetch, target *url.URL) (*answer,
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json;q=0.9, */*;q=0.1")
 	req.Header.Set("User-Agent", userAgent())
+	conditional := false
 	if get.noCache {
 		// CDNs serve sets from before a rotation. Without validators, so that the
 		// answer is the set itself whatever a cache thinks of its own copy.
@@ -93,6 +107,7 @@ func (f *fetcher) get(ctx context.Context, get fetch, target *url.URL) (*answer,
 		if get.known.lastModified != "" {
 			req.Header.Set("If-Modified-Since", get.known.lastModified)
 		}
+		conditional = *get.known != validators{}
 	}
 
 	client := f.client // a copy, with redirects judged for this request
@@ -110,14 +125,15 @@ func (f *fetcher) get(ctx context.Context, get fetch, target *url.URL) (*answer,
 	sent := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
-		if resp != nil {
-			resp.Body.Close()
-		}
 		var outer *url.Error
 		if errors.As(err, &outer) {
 			err = outer.Err // its own text has the whole address, query included
 		}
-		return nil, err
+		if resp != nil { // a redirect that is not followed
+			resp.Body.Close()
+			return nil, err
+		}
+		return nil, &noAnswer{err}
 	}
 	received := time.Now()
 	defer resp.Body.Close()
@@ -139,7 +155,7 @@ func (f *fetcher) get(ctx context.Context, get fetch, target *url.URL) (*answer,
 			return nil, err
 		}
 		return a, ctx.Err()
-	case resp.StatusCode == http.StatusNotModified && get.known != nil && !get.noCache:
+	case resp.StatusCode == http.StatusNotModified && conditional:
 		return a, nil
 	case resp.StatusCode == http.StatusNotFound:
 		return a, nil
@@ -201,6 +217,8 @@ func (f *fetcher) mayFollow(next *http.Request, via []*http.Request, get fetch) 
 	case get.sameHost && !sameHost(next.URL, via[0].URL):
 		return fmt.Errorf("a redirect of the %s to another host, %s", get.what, address(next.URL))
 	}
+	// Which would show the query of the address before, and what secret is in it.
+	next.Header.Del("Referer")
 	f.redirected(get.what, address(last), address(next.URL))
 	return nil
 }

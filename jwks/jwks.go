@@ -48,7 +48,7 @@ type Options struct {
 	// and proxies of your own. It is copied and never changed; its CheckRedirect
 	// is asked after the set's own rules. Its Transport must honour the context of
 	// the request. nil means a client of the set's own, with the proxies of the
-	// environment.
+	// environment and the CAs of the host; http.DefaultTransport has no part in it.
 	HTTPClient *http.Client
 
 	// MinRefreshInterval and MaxRefreshInterval bound the time between two
@@ -58,17 +58,18 @@ type Options struct {
 	// 0 means 5 minutes and one hour. The least is one second.
 	//
 	// MaxRefreshInterval, with its tenth, is how long a key that the authority has
-	// taken away may still be accepted; where a refresh fails, because metadata or
-	// key set cannot be read, it is MaxStaleness.
+	// taken away may still be accepted; while the key set cannot be read, it is
+	// MaxStaleness.
 	MinRefreshInterval time.Duration
 	MaxRefreshInterval time.Duration
 
 	// MaxStaleness is how long the last good keys are used while no refresh
-	// succeeds. After it, every answer is [ErrUnavailable]. 0 means 24 hours: an
-	// outage over a night or a wrong change in the evening costs nobody a login,
-	// and a key that was taken away because it was stolen is not honoured for
-	// longer than a day because its thief can keep us from asking. It must not be
-	// less than MaxRefreshInterval.
+	// succeeds. After it, every answer is [ErrUnavailable]. 0 means 24 hours, or
+	// twice MaxRefreshInterval if that is more: an outage over a night or a wrong
+	// change in the evening costs nobody a login, and a key that was taken away
+	// because it was stolen is not honoured for longer than a day because its thief
+	// can keep us from asking. It must be at least twice MaxRefreshInterval, so that
+	// one refresh that fails costs nothing.
 	MaxStaleness time.Duration
 
 	// ClockTolerance is by how much this host's clock may differ from the
@@ -144,10 +145,10 @@ func New(issuer string, opts *Options) (*Set, error) {
 	}
 	s := newSet(issuer, o.Logger, o.Events)
 	s.schedule = plan
-	s.staleness = cmp.Or(o.MaxStaleness, DefaultMaxStaleness)
-	if s.staleness < plan.most {
-		return nil, fmt.Errorf("jwks: Options.MaxStaleness is %v (0 means %v), less than the longest time between two refreshes, %v: keys would go stale in between; set it to that at least, or lower MinRefreshInterval and MaxRefreshInterval",
-			o.MaxStaleness, DefaultMaxStaleness, plan.most)
+	s.staleness = cmp.Or(o.MaxStaleness, max(DefaultMaxStaleness, 2*plan.most))
+	if s.staleness/2 < plan.most {
+		return nil, fmt.Errorf("jwks: Options.MaxStaleness is %v, less than twice the longest time between two refreshes, %v: one refresh that fails would be an outage; raise it, leave it 0, or lower MaxRefreshInterval",
+			o.MaxStaleness, plan.most)
 	}
 	s.tolerance = o.ClockTolerance
 	if s.tolerance == 0 {
@@ -314,12 +315,14 @@ func (s *Set) Ready() error {
 // ctx.Err returns too.
 func (s *Set) WaitReady(ctx context.Context) error {
 	for {
-		if s.usable(time.Now()) {
+		// In one breath: a refresh that lands in between would be waited for, and it
+		// is the next one that would come.
+		s.mu.Lock()
+		ready, attempt := s.usable(time.Now()), s.state.attempt
+		s.mu.Unlock()
+		if ready {
 			return nil
 		}
-		s.mu.Lock()
-		attempt := s.state.attempt
-		s.mu.Unlock()
 		select {
 		case <-attempt.done:
 		case <-ctx.Done():

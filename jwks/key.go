@@ -13,9 +13,8 @@ import (
 // identity: the set hands out the same *Key for as long as the authority
 // publishes the same key id, algorithm and public key.
 type Key struct {
-	set     *Set
-	id      string
-	alg     string
+	set *Set
+	identity
 	public  crypto.PublicKey
 	retired atomic.Bool // the set holds it no longer
 }

@@ -19,9 +19,10 @@ const (
 
 // A document is what one reading of a source brought.
 type document struct {
-	issuer  string
-	keys    []material
-	skipped []SkippedKey
+	issuer   string
+	keys     []material
+	skipped  []SkippedKey
+	outdated error // why only the keys were read anew, and not where they are
 }
 
 // material is a usable public key of a document.

@@ -23,7 +23,7 @@ func parseStatic(data []byte) (*document, error) {
 
 func parsePEM(data []byte) (*document, error) {
 	c := newCollector()
-	blocks := 0
+	blocks, begun := 0, bytes.Count(data, []byte("-----BEGIN "))
 	for {
 		var block *pem.Block
 		block, data = pem.Decode(data)
@@ -42,6 +42,9 @@ func parsePEM(data []byte) (*document, error) {
 	}
 	if blocks == 0 {
 		return nil, errors.New("neither a JWK Set nor PEM")
+	}
+	if damaged := begun - blocks; damaged > 0 { // which encoding/pem passes over in silence
+		c.skip(SkippedKey{Index: blocks, Reason: fmt.Sprintf("%d of the PEM blocks cannot be decoded", damaged)})
 	}
 	return &c.doc, nil
 }

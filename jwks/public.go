@@ -73,6 +73,9 @@ func check(public crypto.PublicKey) (publicKey, *skip) {
 		if len(key) != ed25519.PublicKeySize {
 			return refuse("an Ed25519 key of %d bytes, not %d", len(key), ed25519.PublicKeySize)
 		}
+		if fault := edwardsFault(key); fault != "" {
+			return refuse("%s", fault)
+		}
 	default:
 		return publicKey{}, &skip{reason: fmt.Sprintf("an unsupported kind of key (%T)", public), normal: true}
 	}

@@ -36,7 +36,9 @@ type state struct {
 	failures    int   // in a row
 	lastError   error // of the last attempt; nil if it was good; matches ErrUnavailable
 	lastErrorAt time.Time
-	latestError string // of the last attempt that failed, kept after a recovery
+	latestError string     // of the last attempt that failed, kept after a recovery
+	outdated    error      // why the last one could not read the metadata, though it read the keys
+	former      []identity // keys that are gone, the latest last
 	succeeded   time.Time
 	attempted   time.Time
 	skipped     []SkippedKey
@@ -252,13 +254,14 @@ func (s *Set) refresh(m mode) {
 		st.skipped = doc.skipped
 	}
 	if err != nil {
-		s.failed(now, err, &news)
+		s.failed(now, err, m, &news)
 	} else {
 		s.succeeded(now, doc, fresh, &news)
 	}
-	if newKeys := len(news.added) > 0; newKeys || m == demanded {
+	if newKeys := st.anyNew(news.added); newKeys || m == demanded {
 		st.budget.done(newKeys)
 	}
+	st.retire(news.gone)
 	st.metadataURL, st.keysURL = s.source.addresses()
 	// What was asked for in the meantime may have come with this one.
 	snap := s.snap.Load()
@@ -275,6 +278,9 @@ func (s *Set) refresh(m mode) {
 	s.mu.Unlock()
 
 	landed.land(outcome)
+	if m == complete && outcome == nil && doc.outdated != nil {
+		outcome = &unavailable{doc.outdated} // they have asked for everything
+	}
 	for _, f := range waiting {
 		f.land(outcome)
 	}
@@ -293,14 +299,39 @@ func (s *Set) load(m mode, sending func() bool) (doc *document, fresh freshFor, 
 	return s.source.load(s.ctx, m, sending)
 }
 
+// anyNew reports whether one of the keys was never here, as far as is known. An
+// authority whose replicas do not agree shows old keys again and again, which is
+// no reason to ask it more often. The caller holds mu.
+func (st *state) anyNew(added []*Key) bool {
+	return slices.ContainsFunc(added, func(key *Key) bool { return !slices.Contains(st.former, key.identity) })
+}
+
+// retire remembers keys that are gone. The caller holds mu.
+func (st *state) retire(gone []*Key) {
+	const most = 64
+	for _, key := range gone {
+		if !slices.Contains(st.former, key.identity) {
+			st.former = append(st.former, key.identity)
+		}
+	}
+	if extra := len(st.former) - most; extra > 0 {
+		st.former = slices.Delete(st.former, 0, extra)
+	}
+}
+
 // failed notes an attempt that failed. The caller holds mu.
-func (s *Set) failed(now time.Time, err error, news *news) {
+func (s *Set) failed(now time.Time, err error, m mode, news *news) {
 	st := &s.state
 	wrapped := &unavailable{err}
 	st.failures++
 	st.counts.Failed++
 	st.lastError, st.lastErrorAt, st.latestError = wrapped, now, err.Error()
-	st.due = now.Add(s.schedule.retry(st.failures, !st.succeeded.IsZero(), rand.Float64()))
+	delay := s.schedule.retry(st.failures, !st.succeeded.IsZero(), rand.Float64())
+	if m == demanded {
+		// Who sends junk must not be able to add these to what the budget allows.
+		delay = max(delay, st.budget.spacing())
+	}
+	st.due = now.Add(delay)
 	s.watch()
 	// until is wall-clock time. Should the clock have been set back since, this
 	// still ends what is too old.
@@ -322,6 +353,10 @@ func (s *Set) succeeded(now time.Time, doc *document, fresh freshFor, news *news
 	}
 	news.first = before == nil
 	news.added, news.gone = added, gone
+	if st.outdated == nil {
+		news.outdated = doc.outdated
+	}
+	st.outdated = doc.outdated
 	news.recovered, news.down = st.failures, now.Sub(st.succeeded)
 	news.keys = len(snap.keys)
 

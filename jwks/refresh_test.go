@@ -284,6 +284,124 @@ func TestRemovedKey(t *testing.T) {
 	})
 }
 
+// Where the keys are, the authority can still take one away while its metadata
+// cannot be read, and the keys do not go stale.
+func TestMetadataIsAway(t *testing.T) {
+	for name, f := range map[string]fault{
+		"500": status(500), "404": status(404), "HTML": body("text/html", "<html>"), "another issuer": body("", `{"issuer":"https://evil.example","jwks_uri":"`+testIssuer+`/evil"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAuthority(ecJWK("stays"), ecJWK("goes"))
+				s := newSet(t, a, nil)
+				ready(t, s)
+				a.set(func() { a.metadata = f })
+				a.rotate(a.keys[0])
+				time.Sleep(66*time.Minute + time.Second)
+				if got := answer(s, "goes"); got != 401 {
+					t.Errorf("a key that was taken away: got %d, want 401", got)
+				}
+				if st := s.Status(); st.MetadataError == "" || st.Failures != 0 {
+					t.Errorf("the status does not say it, or too much: %+v", st)
+				}
+				if err := s.Refresh(context.Background()); !errors.Is(err, jwks.ErrUnavailable) {
+					t.Errorf("Refresh, which asks for everything: got %v, want ErrUnavailable", err)
+				}
+				a.rotate(ecJWK("new"))
+				_ = s.Refresh(context.Background())
+				if got := answer(s, "new"); got != 200 {
+					t.Errorf("Refresh has not taken the keys over: got %d, want 200", got)
+				}
+				time.Sleep(48 * time.Hour)
+				if got := answer(s, "new"); got != 200 {
+					t.Errorf("two days later: got %d, want 200", got)
+				}
+				a.set(func() { a.metadata = nil })
+				if err := s.Refresh(context.Background()); err != nil || s.Status().MetadataError != "" {
+					t.Errorf("it is back: got %v, %q", err, s.Status().MetadataError)
+				}
+			})
+		})
+	}
+}
+
+// An authority that says of everything that it has not changed was not asked
+// that, and does not keep its keys fresh by it.
+func TestNotModifiedThatNobodyAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAuthority(ecJWK("a"))
+		s := newSet(t, a, nil)
+		ready(t, s)
+		a.fail(status(304))
+		time.Sleep(12 * time.Hour)
+		if st := s.Status(); st.Failures == 0 {
+			t.Errorf("it counts as a success: %+v", st)
+		}
+		time.Sleep(13 * time.Hour)
+		if got := answer(s, "a"); got != 503 {
+			t.Errorf("after a day: got %d, want 503", got)
+		}
+	})
+}
+
+// Bounds that are accepted do not make an outage where there is none.
+func TestKeysDoNotGoStaleByThemselves(t *testing.T) {
+	for name, o := range map[string]*jwks.Options{
+		"defaults":              nil,
+		"a day":                 {MaxRefreshInterval: 24 * time.Hour},
+		"as tight as may be":    {MaxRefreshInterval: time.Hour, MaxStaleness: 2 * time.Hour},
+		"a long least":          {MinRefreshInterval: 20 * time.Hour},
+		"with one failure each": {MaxRefreshInterval: time.Hour, MaxStaleness: 2 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAuthority(ecJWK("a"))
+				s := newSet(t, a, o)
+				ready(t, s)
+				var n int
+				if name == "with one failure each" {
+					a.set(func() {
+						a.keySet = func(*http.Request) (*http.Response, error) {
+							if n++; n%2 == 1 {
+								return nil, errors.New("away")
+							}
+							return nil, nil
+						}
+					})
+				}
+				for range 7 * 24 * 6 {
+					time.Sleep(10 * time.Minute)
+					if got := answer(s, "a"); got != 200 {
+						t.Fatalf("got %d, want 200: %+v", got, s.Status())
+					}
+				}
+			})
+		})
+	}
+}
+
+// Whoever waits for the first keys in the very moment in which they land is
+// woken. This one needs real parallelism, and so no bubble.
+func TestWaitReadyInTheMomentOfLanding(t *testing.T) {
+	for range 300 {
+		s := newSet(t, newAuthority(ecJWK("a")), nil)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		var waiting sync.WaitGroup
+		for range 30 {
+			waiting.Go(func() {
+				if err := s.WaitReady(ctx); err != nil {
+					t.Errorf("WaitReady: %v; Ready: %v", err, s.Ready())
+				}
+			})
+		}
+		waiting.Wait()
+		cancel()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 func TestHoldsOfAnotherSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := ecJWK("a")

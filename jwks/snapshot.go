@@ -37,7 +37,7 @@ func newSnapshot(set *Set, before *snapshot, doc *document) (snap *snapshot, add
 			key = before.known[m.identity]
 		}
 		if key == nil {
-			key = &Key{set: set, id: m.id, alg: m.alg, public: m.public}
+			key = &Key{set: set, identity: m.identity, public: m.public}
 			added = append(added, key)
 		}
 		snap.keys = append(snap.keys, key)

@@ -178,8 +178,16 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 }
 
-// The default client reads over the proxies of the environment, as
-// http.DefaultTransport does, and leaves nothing open behind.
+// What a program does to http.DefaultTransport for some host of its own does not
+// decide whose keys are believed.
+func TestDefaultTransportIsNotUsed(t *testing.T) {
+	before := http.DefaultTransport
+	http.DefaultTransport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer func() { http.DefaultTransport = before }()
+	TestUntrustedCertificate(t)
+}
+
+// The default client leaves nothing open behind.
 func TestDefaultClient(t *testing.T) {
 	server := httptest.NewServer(nil)
 	doc := document(ecJWK("a"))

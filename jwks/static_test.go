@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,6 +96,21 @@ func TestPEM(t *testing.T) {
 	}
 	if len(reasons) != 5 {
 		t.Errorf("skipped %v, want five", reasons)
+	}
+}
+
+// A block that is damaged is not passed over in silence.
+func TestDamagedPEM(t *testing.T) {
+	good := string(pkix256(t, "good", newEd()))
+	for name, bad := range map[string]string{
+		"a stray character": strings.Replace(string(pkix256(t, "bad", newEd())), "MC", "M\x00C", 1),
+		"cut off":           string(pkix256(t, "bad", newEd()))[:60],
+	} {
+		s := static(t, good+bad+good)
+		skipped := s.Status().Skipped
+		if len(s.Keys()) != 1 || !slices.ContainsFunc(skipped, func(k jwks.SkippedKey) bool { return strings.Contains(k.Reason, "cannot be decoded") }) {
+			t.Errorf("%s: got %d keys and %+v, want the good one and what was skipped", name, len(s.Keys()), skipped)
+		}
 	}
 }
 

@@ -42,6 +42,10 @@ type Status struct {
 	Failures      int       `json:"failures"`
 	LastError     string    `json:"last_error,omitempty"`
 	LastErrorTime time.Time `json:"last_error_time,omitzero"`
+	// MetadataError is why the last refresh could not read the metadata, though it
+	// read the keys, at the address that the metadata had named before; "" if it
+	// could. While it lasts, it is not known whether the key set has moved.
+	MetadataError string `json:"metadata_error,omitempty"`
 
 	// Keys are the keys in use, Skipped those of the last readable document that
 	// are not, each in its order.
@@ -105,7 +109,7 @@ func (s *Set) Status() Status {
 	status.MetadataURL, status.KeysURL = st.metadataURL, st.keysURL
 	status.LastSuccess = st.succeeded
 	if !st.succeeded.IsZero() {
-		status.Age = now.Sub(st.succeeded)
+		status.Age = now.Round(0).Sub(st.succeeded.Round(0)) // also while the host slept
 		if s.staleness > 0 {
 			status.StaleAt = st.succeeded.Add(s.staleness)
 		}
@@ -116,6 +120,9 @@ func (s *Set) Status() Status {
 	}
 	status.Failures = st.failures
 	status.LastError, status.LastErrorTime = st.latestError, st.lastErrorAt
+	if st.outdated != nil {
+		status.MetadataError = st.outdated.Error()
+	}
 	status.Skipped = slices.Clone(st.skipped)
 	status.Counts = st.counts
 	if snap := s.snap.Load(); snap != nil {

@@ -46,8 +46,8 @@ type Options struct {
 	MinRefreshInterval time.Duration
 	MaxRefreshInterval time.Duration
 	// MaxStaleness is how long keys stay in use while the authority cannot be
-	// reached. Zero means 24 hours; it must not be less than MaxRefreshInterval.
-	// After it, answers are 503.
+	// reached. Zero means 24 hours, or twice MaxRefreshInterval if that is more,
+	// which is the least. After it, answers are 503.
 	MaxStaleness time.Duration
 
 	// ClockSkew is how far exp, nbf and iat may be off. Zero means one minute;
