@@ -130,10 +130,14 @@ func (i *Issuer) serveEndSession(w http.ResponseWriter, r *http.Request) {
 		i.showError(w, "The post-logout redirect URI is not registered.")
 		return
 	}
-	if s := i.browserSession(r); s != nil && id == "" {
-		id = s.id
+	present := i.browserSession(r)
+	if present != nil && id == "" {
+		id = present.id
 	}
-	http.SetCookie(w, i.cookie("", -1))
+	if present == nil || present.id == id {
+		// Otherwise the browser is signed in by now to another session, which goes on.
+		http.SetCookie(w, i.cookie("", -1))
+	}
 	if id != "" {
 		// That it has ended before is no error, and what clients could not be told is
 		// in the log.

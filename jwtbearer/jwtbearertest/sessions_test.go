@@ -274,6 +274,32 @@ func TestFI09EndSessionEndpoint(t *testing.T) {
 	}
 }
 
+// The ID token of another session signs that one out, and nobody else.
+func TestFI09EndSessionOfAnotherBrowser(t *testing.T) {
+	issuer := jwtbearertest.NewIssuer(t)
+	client := browser(t, issuer)
+	authorize(t, issuer, client, authorizationRequest())
+	other := issuer.SignIn(&jwtbearertest.SignIn{Subject: "bob"})
+	res, err := client.Get(issuer.URL() + "/logout?id_token_hint=" + other.IDToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if issuer.HasSession(other.SessionID) {
+		t.Error("the session of the ID token is alive")
+	}
+	if _, location := authorize(t, issuer, client, authorizationRequest("prompt", "none")); location.Query().Get("code") == "" {
+		t.Errorf("the session of the browser: got %v, want it alive with its cookie", location)
+	}
+	if res, err = client.Get(issuer.URL() + "/logout"); err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if cookies := client.Jar.Cookies(res.Request.URL); len(cookies) != 0 || len(issuer.Sessions("")) != 0 {
+		t.Errorf("after signing out: got cookies %v, sessions %v", cookies, issuer.Sessions(""))
+	}
+}
+
 func TestSH11WhatEndsSessions(t *testing.T) {
 	tests := []struct {
 		name string
