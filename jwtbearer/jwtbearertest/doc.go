@@ -62,6 +62,8 @@
 //
 // It is a fake. Everything is in memory, nothing is kept, it signs in whoever asks
 // without a password, and its keys may be used again by a later issuer of the same
-// process. [Start] refuses to listen where other machines could reach it. Nothing of
-// it belongs into a production program, and no package that does imports it.
+// process. While it runs it forgets no refresh token, no opaque token and no session
+// that nobody ended, so that it grows under load. [Start] refuses to listen where
+// other machines could reach it. Nothing of it belongs into a production program, and
+// no package that does imports it.
 package jwtbearertest
