@@ -46,7 +46,8 @@ type LogoutOptions struct {
 	// recommends it to issuers). By default "JWT" and none are taken too.
 	RequireType bool
 	// Ended, if not nil, is called after sessions were ended, before the answer;
-	// concurrently.
+	// concurrently. It may be called again for a token that is sent again because
+	// the first answer was 503.
 	Ended func(ctx context.Context, e LogoutEvent)
 	// Logger takes why a logout failed. Nil means slog.Default.
 	Logger *slog.Logger
@@ -229,24 +230,25 @@ func (h *LogoutHandler) logout(ctx context.Context, raw string) *refusal {
 		}
 		event.SessionID = ""
 	}
-	// The verifier refuses the token from here on, for its age, with the largest
-	// clock skew there may be.
-	first, err := h.options.Replays.Claim(ctx, event.Issuer, id, token.IssuedAt().Add(h.options.MaxAge+10*time.Minute))
+	used, err := h.options.Replays.Used(ctx, event.Issuer, id)
 	if err != nil {
 		return unavailable(err)
 	}
-	if !first {
+	if used {
 		return refuse("the logout token was used before")
 	}
 	if err := h.end(ctx, event); err != nil {
-		// Sent again, the token must work.
-		if e := h.options.Replays.Release(context.WithoutCancel(ctx), event.Issuer, id); e != nil {
-			err = errors.Join(err, e)
-		}
 		return unavailable(err)
 	}
 	if h.options.Ended != nil {
 		h.options.Ended(ctx, event)
+	}
+	// Not earlier: of what fails, nobody knows whether it was done. A token that
+	// counts as used would then have ended nothing, and could not be sent again.
+	// After the instant the verifier refuses it for its age, with the largest
+	// clock skew there may be.
+	if err := h.options.Replays.MarkUsed(ctx, event.Issuer, id, token.IssuedAt().Add(h.options.MaxAge+10*time.Minute)); err != nil {
+		return unavailable(err)
 	}
 	return nil
 }

@@ -227,30 +227,42 @@ func TestLogoutReplay(t *testing.T) {
 func TestLogoutReplayMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		replays := session.NewMemoryReplays()
-		claim := func(id string, want bool) {
+		used := func(id string, want bool) {
 			t.Helper()
-			got, err := replays.Claim(t.Context(), issuer, id, time.Now().Add(10*time.Minute))
+			got, err := replays.Used(t.Context(), issuer, id)
 			if err != nil || got != want {
-				t.Errorf("Claim(%s): got %v, error %v, want %v", id, got, err, want)
+				t.Errorf("Used(%s): got %v, error %v, want %v", id, got, err, want)
+			}
+		}
+		mark := func(id string) {
+			t.Helper()
+			if err := replays.MarkUsed(t.Context(), issuer, id, time.Now().Add(10*time.Minute)); err != nil {
+				t.Errorf("MarkUsed(%s): %v", id, err)
 			}
 		}
 		for i := range session.MaxReplays + 1000 {
-			claim(fmt.Sprint(i), true)
+			used(fmt.Sprint(i), false)
+			mark(fmt.Sprint(i))
 		}
 		if n := session.ReplaysLen(replays); n > session.MaxReplays {
 			t.Errorf("got %d tokens, want at most %d", n, session.MaxReplays)
 		}
-		claim(fmt.Sprint(session.MaxReplays), false)
+		used(fmt.Sprint(session.MaxReplays), true)
 		time.Sleep(10 * time.Minute)
-		claim("next", true)
+		used(fmt.Sprint(session.MaxReplays), false)
+		mark("next")
 		if n := session.ReplaysLen(replays); n != 1 {
 			t.Errorf("after their time: got %d tokens, want 1", n)
 		}
-		if err := replays.Release(t.Context(), issuer, "next"); err != nil {
-			t.Fatal(err)
+		time.Sleep(5 * time.Minute)
+		mark("next")
+		if n := session.ReplaysLen(replays); n != 1 {
+			t.Errorf("marked twice: got %d tokens, want 1", n)
 		}
-		claim("next", true)
-		claim("next", false)
+		time.Sleep(10*time.Minute - time.Nanosecond)
+		used("next", true)
+		time.Sleep(time.Nanosecond)
+		used("next", false)
 	})
 }
 
@@ -295,6 +307,102 @@ func TestLogoutOutageCanBeRetried(t *testing.T) {
 		}
 		wantLogout(t, "authority away", post(h, logoutForm(token)), 503)
 	})
+}
+
+// breaking is a store of sessions and of used logout tokens whose call number
+// fail fails, after it was done or instead.
+type breaking struct {
+	session.Store
+	session.Replays
+	calls, fail int
+	done        bool
+}
+
+func (b *breaking) do(call func() error) error {
+	b.calls++
+	if b.calls != b.fail {
+		return call()
+	}
+	if b.done {
+		if err := call(); err != nil {
+			return err
+		}
+	}
+	return errors.New("the connection broke")
+}
+
+func (b *breaking) Revoke(ctx context.Context, keys ...session.Key) error {
+	return b.do(func() error { return b.Store.Revoke(ctx, keys...) })
+}
+
+func (b *breaking) RevokeSubject(ctx context.Context, issuer, subject string, except ...string) (n int, err error) {
+	err = b.do(func() (err error) {
+		n, err = b.Store.RevokeSubject(ctx, issuer, subject, except...)
+		return err
+	})
+	return n, err
+}
+
+func (b *breaking) Used(ctx context.Context, issuer, id string) (used bool, err error) {
+	err = b.do(func() (err error) {
+		used, err = b.Replays.Used(ctx, issuer, id)
+		return err
+	})
+	return used, err
+}
+
+func (b *breaking) MarkUsed(ctx context.Context, issuer, id string, until time.Time) error {
+	return b.do(func() error { return b.Replays.MarkUsed(ctx, issuer, id, until) })
+}
+
+// TestLogoutIsNotLost: wherever the store fails, and whether or not it has done
+// what it was asked, the session is over when the token was sent again. From then
+// on the token ends nothing.
+func TestLogoutIsNotLost(t *testing.T) {
+	for name, options := range map[string][]jwtbearertest.TokenOption{
+		"session": {jwtbearertest.Subject("u1"), jwtbearertest.Claim("sid", "s1")},
+		"subject": {jwtbearertest.Subject("u1"), jwtbearertest.WithoutClaim("sid")},
+	} {
+		for fail := range 3 {
+			for _, done := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, call %d, done %v", name, fail+1, done), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						issuer := jwtbearertest.NewIssuer(t)
+						store := &breaking{Store: session.NewMemory(nil), Replays: session.NewMemoryReplays(), fail: fail + 1, done: done}
+						h, err := session.NewLogoutHandler(issuer.Verifier(t, nil), "web", &session.LogoutOptions{Sessions: store, Logger: quiet})
+						if err != nil {
+							t.Fatal(err)
+						}
+						signIn := func(id string) {
+							t.Helper()
+							if err := store.Put(t.Context(), session.Session{Issuer: issuer.URL(), ID: id, Subject: "u1"}); err != nil {
+								t.Fatal(err)
+							}
+						}
+						wantAlive := func(id string, alive bool) {
+							t.Helper()
+							state, err := store.Check(t.Context(), session.Access{Key: session.Key{Issuer: issuer.URL(), ID: id}, At: time.Now(), KeepAccess: time.Minute})
+							if err != nil || state.Alive != alive {
+								t.Errorf("session %s: got alive %v, error %v, want %v", id, state.Alive, err, alive)
+							}
+						}
+						signIn("s1")
+						token := issuer.LogoutToken("web", options...)
+						wantLogout(t, "store breaks", post(h, logoutForm(token)), 503)
+						again := 200
+						if fail == 2 && done { // all was done but the answer
+							again = 400
+						}
+						wantLogout(t, "again", post(h, logoutForm(token)), again)
+						wantAlive("s1", false)
+						signIn("s2")
+						wantLogout(t, "replayed", post(h, logoutForm(token)), 400)
+						wantAlive("s2", true)
+					})
+				})
+			}
+		}
+	}
 }
 
 func TestLogoutEndsTokensWithoutSession(t *testing.T) {

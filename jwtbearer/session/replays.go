@@ -10,12 +10,15 @@ import (
 
 // Replays remembers which logout tokens were used. All methods are safe for
 // concurrent use and obey their context.
+//
+// A token is marked after it was obeyed, and not before: one whose logout failed
+// half-way, or was never answered, can be sent again. Two requests with one token
+// at the same time may both be obeyed.
 type Replays interface {
-	// Claim reports whether the token that issuer calls id is used for the
-	// first time, and remembers it until an instant.
-	Claim(ctx context.Context, issuer, id string, until time.Time) (first bool, err error)
-	// Release forgets a claimed token, so that it can be sent again.
-	Release(ctx context.Context, issuer, id string) error
+	// Used reports whether the token that issuer calls id was marked.
+	Used(ctx context.Context, issuer, id string) (bool, error)
+	// MarkUsed remembers a token until an instant. To mark it again is no error.
+	MarkUsed(ctx context.Context, issuer, id string, until time.Time) error
 }
 
 // maxReplays bounds the memory of used logout tokens in one process.
@@ -26,7 +29,7 @@ const maxReplays = 1 << 16
 type memoryReplays struct {
 	mu    sync.Mutex
 	until map[[sha256.Size]byte]time.Time
-	order [][sha256.Size]byte // as claimed; released ones may still be in it
+	order [][sha256.Size]byte // as marked
 }
 
 func newMemoryReplays() *memoryReplays {
@@ -37,26 +40,26 @@ func replayKey(issuer, id string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strconv.Itoa(len(issuer)) + ":" + issuer + id))
 }
 
-func (m *memoryReplays) Claim(_ context.Context, issuer, id string, until time.Time) (bool, error) {
+func (m *memoryReplays) Used(_ context.Context, issuer, id string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().Before(m.until[replayKey(issuer, id)]), nil
+}
+
+func (m *memoryReplays) MarkUsed(_ context.Context, issuer, id string, until time.Time) error {
 	key := replayKey(issuer, id)
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, known := m.until[key]; known {
+		m.until[key] = until
+		return nil
+	}
 	for len(m.order) > 0 && (len(m.order) >= maxReplays || !now.Before(m.until[m.order[0]])) {
 		delete(m.until, m.order[0])
 		m.order = m.order[1:]
 	}
-	if known, ok := m.until[key]; ok && now.Before(known) {
-		return false, nil
-	}
 	m.until[key] = until
 	m.order = append(m.order, key)
-	return true, nil
-}
-
-func (m *memoryReplays) Release(_ context.Context, issuer, id string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.until, replayKey(issuer, id))
 	return nil
 }

@@ -129,24 +129,31 @@ func TestRevocationStore(t *testing.T) {
 func TestReplays(t *testing.T) {
 	server := redistest.Start(t, redistest.Nothing)
 	a, b := open(t, server, nil), open(t, server, nil)
-	claim := func(s *redisstore.Store, issuer string, want bool) {
+	used := func(s *redisstore.Store, issuer string, want bool) {
 		t.Helper()
-		got, err := s.Claim(t.Context(), issuer, "j", time.Now().Add(200*time.Millisecond))
+		got, err := s.Used(t.Context(), issuer, "j")
 		if err != nil || got != want {
-			t.Errorf("Claim: got %v, error %v, want %v", got, err, want)
+			t.Errorf("Used: got %v, error %v, want %v", got, err, want)
 		}
 	}
-	claim(a, issuer, true)
-	claim(b, issuer, false)
-	claim(b, "https://other.example.com", true)
-	if err := b.Release(t.Context(), issuer, "j"); err != nil {
-		t.Fatal(err)
+	mark := func(life time.Duration) {
+		t.Helper()
+		if err := a.MarkUsed(t.Context(), issuer, "j", time.Now().Add(life)); err != nil {
+			t.Errorf("MarkUsed: %v", err)
+		}
 	}
-	claim(b, issuer, true)
+	used(a, issuer, false)
+	mark(time.Minute)
+	used(a, issuer, true)
+	used(b, issuer, true)
+	used(b, "https://other.example.com", false)
+	mark(200 * time.Millisecond)
 	eventually(t, 5*time.Second, "forgotten", func() bool {
-		got, err := a.Claim(t.Context(), issuer, "j", time.Now().Add(time.Minute))
-		return got && err == nil
+		got, err := b.Used(t.Context(), issuer, "j")
+		return !got && err == nil
 	})
+	mark(-time.Second) // its time is over
+	used(a, issuer, false)
 }
 
 // TestOneRoundTrip counts the commands that the server is sent for a check.

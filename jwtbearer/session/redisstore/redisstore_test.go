@@ -93,11 +93,8 @@ func TestSilentServerIsUnknownInTime(t *testing.T) {
 		"RevokeSubject": func(ctx context.Context) error { _, err := s.RevokeSubject(ctx, "i", "u"); return err },
 		"List":          func(ctx context.Context) error { _, err := s.List(ctx, "i", "u"); return err },
 		"Initialize":    func(ctx context.Context) error { return s.Initialize(ctx, time.Now()) },
-		"Claim": func(ctx context.Context) error {
-			_, err := s.Claim(ctx, "i", "j", time.Now().Add(time.Hour))
-			return err
-		},
-		"Release": func(ctx context.Context) error { return s.Release(ctx, "i", "j") },
+		"Used":          func(ctx context.Context) error { _, err := s.Used(ctx, "i", "j"); return err },
+		"MarkUsed":      func(ctx context.Context) error { return s.MarkUsed(ctx, "i", "j", time.Now().Add(time.Hour)) },
 		"revoke a token": func(ctx context.Context) error {
 			return s.Revocations().Revoke(ctx, session.Revocation{Kind: session.RevokedToken, Issuer: "i", Value: "j", Until: time.Now().Add(time.Hour)})
 		},

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Claim implements [session.Replays].
-func (s *Store) Claim(ctx context.Context, issuer, id string, until time.Time) (bool, error) {
+// Used implements [session.Replays].
+func (s *Store) Used(ctx context.Context, issuer, id string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	n, err := s.client.Exists(ctx, s.name("j", issuer, id)).Result()
+	return n > 0, wrap(err)
+}
+
+// MarkUsed implements [session.Replays].
+func (s *Store) MarkUsed(ctx context.Context, issuer, id string, until time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	life := time.Until(until)
 	if life < time.Millisecond {
-		return false, nil
+		return nil
 	}
-	first, err := s.client.SetNX(ctx, s.name("j", issuer, id), "1", life).Result()
-	return first, wrap(err)
-}
-
-// Release implements [session.Replays].
-func (s *Store) Release(ctx context.Context, issuer, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return wrap(s.client.Del(ctx, s.name("j", issuer, id)).Err())
+	return wrap(s.client.Set(ctx, s.name("j", issuer, id), "1", life).Err())
 }
