@@ -26,6 +26,7 @@ type authority struct {
 	metadataURL   string // the one that answered last
 	metadata      *metadata
 	metadataTried time.Time // when it was last asked for
+	outdated      error     // why that failed; nil if it did not
 	metadataKnown validators
 
 	keysURL   string // where keys was read
@@ -43,7 +44,7 @@ type metadata struct{ issuer, jwksURI string }
 func (a *authority) load(ctx context.Context, m mode, sending func() bool) (*document, freshFor, error) {
 	from, issuer := a.keysURL, a.issuer
 	discovered := len(a.wellKnown) > 0
-	var outdated error // why the metadata could not be read again
+	var outdated error // why the metadata could not be read now
 	if discovered {
 		// Who waits for a key should wait for nothing but the keys.
 		if m != demanded || a.metadata == nil {
@@ -74,7 +75,7 @@ func (a *authority) load(ctx context.Context, m mode, sending func() bool) (*doc
 		return nil, freshFor{}, err
 	}
 	labelled := *doc
-	labelled.issuer, labelled.outdated = issuer, outdated
+	labelled.issuer, labelled.outdated = issuer, a.outdated
 	return &labelled, a.keysFresh, nil
 }
 
@@ -100,10 +101,16 @@ func (a *authority) close() {
 	}
 }
 
-// discover reads the metadata document. For a token it asks where the document
-// was, and nowhere else: that is on the budget of the tokens.
+// discover reads the metadata document anew.
 func (a *authority) discover(ctx context.Context, m mode) error {
 	a.metadataTried = time.Now()
+	a.outdated = a.readMetadata(ctx, m)
+	return a.outdated
+}
+
+// readMetadata asks for the metadata document. For a token it asks where the
+// document was, and nowhere else: that is on the budget of the tokens.
+func (a *authority) readMetadata(ctx context.Context, m mode) error {
 	candidates := a.wellKnown
 	switch {
 	case a.metadataURL == "":
