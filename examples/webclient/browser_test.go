@@ -245,6 +245,12 @@ func (b *browser) shot(name string) {
 func (b *browser) signIn(button string) {
 	b.t.Helper()
 	b.click(button)
+	b.atAuthority()
+}
+
+// atAuthority signs in with the authority's form, and waits for the page.
+func (b *browser) atAuthority() {
+	b.t.Helper()
 	b.when("waiting for the authority", "!!document.querySelector('#username') || !!document.querySelector('#who')?.checkVisibility()")
 	if b.count("#username") > 0 {
 		b.run("signing in", chromedp.SetValue(chromedp.CSS("#username"), "alice"), chromedp.Click(chromedp.CSS("button.first")))
@@ -317,21 +323,39 @@ func TestBrowser(t *testing.T) {
 	b.click("#wait")
 	b.when("waiting for the end of the session", "document.querySelector('#ended')?.checkVisibility()")
 	b.until("#outcome", "The session has ended")
+	b.until("#outcome", "The sign-in starts in 10 seconds")
+	b.until("#soon", "The sign-in starts in")
 	b.shot("ended-by-replay")
 
-	// A session revoked behind the page's back.
-	b.signIn("#sign-in-again")
+	// Whoever wants to read the timeline stops the sign-in that starts by itself.
+	b.click("#stay")
+	b.until("#outcome", "The sign-in waits for you")
+	if focused := mustEval[string](b, "document.activeElement.id"); focused != "sign-in-again" {
+		t.Errorf("the focus is on %q, want the way to sign in", focused)
+	}
+	b.shot("stayed")
+	eleven := mustEval[float64](b, "performance.now()") + 11_000
+	b.when("waiting for longer than the notice", fmt.Sprintf("performance.now() > %f", eleven))
+	if b.count("#ended") == 0 {
+		t.Error("the sign-in started although it was stopped")
+	}
+	b.run("reloading", chromedp.Reload())
+	b.until("main h1", "The session has ended")
+
+	// A session revoked behind the page's back. The sign-in starts by itself, and
+	// the timeline is still there after it.
+	b.signIn("#sign-in")
 	b.click("#revoke")
 	b.until("#outcome", "revoked at the authority")
 	b.click("#call")
 	b.when("waiting for the end of the session", "document.querySelector('#ended')?.checkVisibility()")
 	b.until("#entries", "the session has ended")
 	b.shot("ended-by-revocation")
-	b.run("reloading", chromedp.Reload())
-	b.until("main h1", "The session has ended")
+	b.atAuthority()
+	b.until("#entries", "the session has ended")
+	b.shot("signed-in-again")
 
 	// Sign-out, here and at the authority.
-	b.signIn("#sign-in")
 	b.click("#sign-out")
 	b.until("#nobody", "Nobody is signed in")
 	b.shot("signed-out")

@@ -91,6 +91,13 @@ setInterval(draw, calm ? 1000 : 250);
 
 let waiting = null;
 
+// told shows what the server answered to a button.
+function told(answer) {
+  if (answer.sign_in && state.signed_in) take({ ...state, signed_in: false });
+  if (answer.sign_in && leave(answer.sign_in)) answer.text += ` The sign-in starts in ${notice} seconds.`;
+  show(answer);
+}
+
 async function act(form) {
   const button = form.querySelector("button");
   if (waiting && form.hasAttribute("data-waits")) {
@@ -115,9 +122,7 @@ async function act(form) {
       headers: { Accept: "application/json" },
       signal: control.signal,
     });
-    const answer = await response.json();
-    show(answer);
-    if (answer.sign_in && state.signed_in) take({ ...state, signed_in: false });
+    told(await response.json());
   } catch (error) {
     show(error.name === "AbortError"
       ? { text: "The wait was given up.", tone: "warn" }
@@ -145,8 +150,42 @@ $("mode")?.addEventListener("change", async () => {
     body: new URLSearchParams(new FormData(form)),
     headers: { Accept: "application/json" },
   }).catch(() => null);
-  if (response) show(await response.json());
+  if (response) told(await response.json());
 });
+
+// --- The end of the session ---
+
+// The sign-in starts by itself on the page whose button found the session ended.
+// The notice says so first and can be stopped, for whoever wants to read, or
+// reads slowly.
+const notice = 10; // seconds
+let leaving = null;
+
+function leave(to) {
+  if (leaving || !$("ended")) return false;
+  let left = notice;
+  $("countdown").textContent = left; // not announced; the outcome is, once
+  $("soon").hidden = $("stay").hidden = false;
+  leaving = setInterval(() => {
+    $("countdown").textContent = --left;
+    if (left > 0) return;
+    stay();
+    location.assign(to);
+  }, 1000);
+  return true;
+}
+
+function stay() {
+  clearInterval(leaving);
+  leaving = null;
+}
+$("stay")?.addEventListener("click", () => {
+  stay();
+  $("soon").hidden = $("stay").hidden = true;
+  $("sign-in-again").focus();
+  show({ text: "The session has ended. The sign-in waits for you.", tone: "warn" });
+});
+addEventListener("pagehide", stay);
 
 // --- The timeline ---
 
