@@ -35,12 +35,13 @@ var (
 
 // Error is the typed error of a refresh that failed. It matches
 // [ErrSessionEnded] or [ErrRefreshFailed], and never holds a token or text that
-// the authority chose.
+// the authority chose, unless a panic of the program's functions does.
 type Error struct {
 	// Kind is ErrSessionEnded or ErrRefreshFailed.
 	Kind error
 	// Step is what failed: "discovery", "token endpoint", "identity token" or
-	// "store".
+	// "store"; or "panic", of the Store, an HTTPClient, Check or an event
+	// function, with its value as Cause.
 	Step string
 	// Code is the authority's error code (RFC 6749, Section 5.2), if it is one
 	// of those that the RFC defines.

@@ -3,6 +3,7 @@ package renew
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -75,6 +76,9 @@ func (r *Renewer) renewEarly(ctx context.Context, session string, used Tokens) (
 
 // join returns the refresh of used that is under way, or begins it.
 func (r *Renewer) join(ctx context.Context, session string, used Tokens) (*flight, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // nobody would wait for it
+	}
 	key := flightKey{session, used.AccessToken}
 	r.flightMu.Lock()
 	defer r.flightMu.Unlock()
@@ -109,7 +113,15 @@ func (f *flight) wait(ctx context.Context) (Tokens, error) {
 }
 
 // renew is the one refresh that all callers of a flight wait for.
-func (r *Renewer) renew(parent context.Context, session string, used Tokens) (Tokens, error) {
+func (r *Renewer) renew(parent context.Context, session string, used Tokens) (_ Tokens, err error) {
+	defer func() {
+		// Functions of the program run here on a goroutine of ours, where a
+		// panic would end the process.
+		if v := recover(); v != nil {
+			err = &Error{Kind: ErrRefreshFailed, Step: "panic", Cause: fmt.Errorf("%v", v)}
+			r.settle(session, err)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(parent, r.opts.Timeout)
 	defer cancel()
 	old, err := r.opts.Store.Load(ctx, session)
@@ -135,6 +147,7 @@ func (r *Renewer) renew(parent context.Context, session string, used Tokens) (To
 	if err == nil {
 		err = r.save(write, session, old, renewed)
 	} else if errors.Is(err, ErrSessionEnded) {
+		r.forget(flightKey{session, old.AccessToken})
 		if endErr := r.opts.Store.End(write, session, old); endErr != nil && !errors.Is(endErr, ErrSessionEnded) {
 			err = storeError(endErr)
 		}
@@ -181,6 +194,10 @@ func (r *Renewer) refresh(ctx context.Context, session string, old Tokens) (Toke
 		renewed.IDToken = old.IDToken
 	}
 	if r.opts.Check != nil {
+		// Should Check panic, the next attempt stores the rest.
+		unchecked := renewed
+		unchecked.IDToken = old.IDToken
+		r.keep(flightKey{session, old.AccessToken}, unchecked)
 		if err := r.opts.Check(ctx, session, old, renewed); errors.Is(err, ErrSessionEnded) {
 			return Tokens{}, &Error{Kind: ErrSessionEnded, Step: "identity token", Cause: err}
 		} else if err != nil {

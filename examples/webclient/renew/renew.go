@@ -130,7 +130,9 @@ type Options struct {
 
 // Events tell what a [Renewer] did. The functions are called from the
 // goroutine of the refresh, concurrently for different sessions, with a context
-// that has the values of the request that began the refresh.
+// that has the values of the request that began the refresh. So have the
+// requests to the authority: a trace of net/http/httptrace sees them too, also
+// after its own request has ended. A panic makes the refresh a failed one.
 type Events struct {
 	// Renewed is called after the renewed tokens were stored.
 	Renewed func(ctx context.Context, session string, old, renewed Tokens)

@@ -48,6 +48,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// CloseIdleConnections closes those of the Renewer's base transport, which all
+// its sessions share. [http.Client.CloseIdleConnections] calls it.
+func (t *Transport) CloseIdleConnections() {
+	if base, ok := t.Renewer.opts.Base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
 func (t *Transport) roundTrip(req *http.Request) (resp *http.Response, sent bool, err error) {
 	ctx, r := req.Context(), t.Renewer
 	// A redirect of the API comes here as a request like any other.

@@ -277,6 +277,99 @@ func TestCloseWaitsForTheRefresh(t *testing.T) {
 	})
 }
 
+func TestNoRefreshForACallerThatHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		gone := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(gone)
+		if _, err := w.renewer.Renew(ctx, sessionID, w.held()); err != gone {
+			t.Errorf("got %v, want %v", err, gone)
+		}
+		synctest.Wait()
+		if w.authority.discovery != 0 {
+			t.Error("the authority was asked")
+		}
+	})
+}
+
+// The functions of a program run on a goroutine of the Renewer, where nobody
+// would recover for them.
+func TestPanicsAreFailedRefreshes(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*renew.Options, *bool)
+		held   string // the refresh token after the panic
+	}{
+		{"of Check", func(o *renew.Options, on *bool) {
+			o.Check = func(context.Context, string, renew.Tokens, renew.Tokens) error { return boom(on) }
+		}, "refresh-0"},
+		{"of an event function", func(o *renew.Options, on *bool) {
+			o.Events.Renewed = func(context.Context, string, renew.Tokens, renew.Tokens) { boom(on) }
+		}, "refresh-1"},
+		{"of the Store", func(o *renew.Options, on *bool) {
+			o.Store = panicking{o.Store.(*sessions), on}
+		}, "refresh-0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				on := true
+				w := newWorld(t, func(o *renew.Options) { test.change(o, &on) })
+				w.refuseOld()
+				err := w.wantError(renew.ErrRefreshFailed)
+				if e, ok := errors.AsType[*renew.Error](err); !ok || e.Step != "panic" || e.Cause.Error() != "boom" {
+					t.Errorf("got %v, want the panic", err)
+				}
+				if got := w.held().RefreshToken; got != test.held {
+					t.Errorf("the store holds %q, want %q", got, test.held)
+				}
+				// And the session lives, without a second use of refresh-0.
+				on = false
+				time.Sleep(2 * time.Second)
+				w.wantStatus(200)
+				w.wantRefreshes(1)
+				if got := w.held().RefreshToken; got != "refresh-1" {
+					t.Errorf("the store holds %q, want refresh-1", got)
+				}
+			})
+		})
+	}
+}
+
+func boom(on *bool) error {
+	if *on {
+		panic("boom")
+	}
+	return nil
+}
+
+type panicking struct {
+	*sessions
+	on *bool
+}
+
+func (p panicking) Replace(ctx context.Context, session string, used, renewed renew.Tokens) error {
+	boom(p.on)
+	return p.sessions.Replace(ctx, session, used, renewed)
+}
+
+type idle struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestIdleConnectionsAreThoseOfTheBase(t *testing.T) {
+	base := &idle{RoundTripper: http.DefaultTransport}
+	w := newWorld(t, func(o *renew.Options) { o.Base = base })
+	w.client.CloseIdleConnections()
+	if base.closed != 1 {
+		t.Errorf("got %d calls, want 1", base.closed)
+	}
+	newWorld(t).client.CloseIdleConnections() // a base without any
+}
+
 func TestNewRefusesMistakes(t *testing.T) {
 	good := renew.Options{Issuer: issuerURL, ClientID: "shop", API: apiURL, Store: &sessions{}}
 	for _, test := range []struct {
