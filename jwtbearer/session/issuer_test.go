@@ -225,7 +225,7 @@ func TestSH11EveryEndReachesTheAPI(t *testing.T) {
 			}
 		}},
 		"all of the subject revoked here": {end: func(t *testing.T, w *world, _ *jwtbearertest.Tokens) {
-			if n, err := w.sessions.RevokeSubject(t.Context(), w.issuer.URL(), "alice"); n != 1 || err != nil {
+			if n, err := w.sessions.RevokeSubject(t.Context(), w.issuer.URL(), "alice", time.Now()); n != 1 || err != nil {
 				t.Errorf("got %d, error %v, want one session ended", n, err)
 			}
 		}},

@@ -35,6 +35,12 @@ type LogoutOptions struct {
 	// Revocations, if not nil, are told when all sessions of a subject end, so
 	// that tokens without a session are refused as well.
 	Revocations *Revocations
+	// SubjectTokens tells Revocations also when one session of a subject ends, if
+	// the logout token names both: all tokens of the subject issued until then are
+	// refused. It is for authorities whose access tokens do not all name their
+	// session: without it, those that do not stay good until they expire. The
+	// subject's other sessions do not end, but their tokens must be renewed.
+	SubjectTokens bool
 	// Replays remembers used logout tokens. Nil means Sessions if it is one,
 	// which suits several replicas, else the memory of this process, for the
 	// last 65,536 tokens.
@@ -92,6 +98,8 @@ func NewLogoutHandler(verifier *jwtbearer.Verifier, clientID string, opts *Logou
 		return nil, errors.New("session: the verifier is nil")
 	case o.Sessions == nil && o.Revocations == nil:
 		return nil, errors.New("session: LogoutOptions has neither Sessions nor Revocations: set where sessions are to be ended")
+	case o.SubjectTokens && o.Revocations == nil:
+		return nil, errors.New("session: LogoutOptions.SubjectTokens is set, but Revocations is nil: set whom to tell")
 	case o.MaxAge < 0, o.MaxAge > maxLogoutAge:
 		return nil, fmt.Errorf("session: LogoutOptions.MaxAge is %v: it must not be negative, nor more than %v, for which used tokens are remembered", o.MaxAge, maxLogoutAge)
 	}
@@ -237,7 +245,7 @@ func (h *LogoutHandler) logout(ctx context.Context, raw string) *refusal {
 	if used {
 		return refuse("the logout token was used before")
 	}
-	if err := h.end(ctx, event); err != nil {
+	if err := h.end(ctx, event, token.IssuedAt()); err != nil {
 		return unavailable(err)
 	}
 	if h.options.Ended != nil {
@@ -286,18 +294,28 @@ func readLogout(token *jwtbearer.Token) (event LogoutEvent, id string, refused *
 	return event, token.ID(), nil
 }
 
-// end ends one session, or all of a subject (Section 2.7).
-func (h *LogoutHandler) end(ctx context.Context, e LogoutEvent) error {
-	if e.SessionID != "" {
-		return h.options.Sessions.Revoke(ctx, Key{e.Issuer, e.SessionID})
+// end ends one session, or all of a subject (Section 2.7), at the instant issuedAt
+// of the authority's clock.
+func (h *LogoutHandler) end(ctx context.Context, e LogoutEvent, issuedAt time.Time) error {
+	// That clock may be ahead of this one. It counts in whole seconds, rounded
+	// down, here as in the tokens that are to be refused: all of its second.
+	until := issuedAt.Add(time.Second - time.Microsecond)
+	if now := time.Now(); now.After(until) {
+		until = now
 	}
-	if h.options.Sessions != nil {
-		if _, err := h.options.Sessions.RevokeSubject(ctx, e.Issuer, e.Subject); err != nil {
+	one := e.SessionID != ""
+	switch {
+	case one:
+		if err := h.options.Sessions.Revoke(ctx, Key{e.Issuer, e.SessionID}); err != nil {
+			return err
+		}
+	case h.options.Sessions != nil:
+		if _, err := h.options.Sessions.RevokeSubject(ctx, e.Issuer, e.Subject, until); err != nil {
 			return err
 		}
 	}
-	if h.options.Revocations != nil {
-		return h.options.Revocations.RevokeSubject(ctx, e.Issuer, e.Subject, time.Now())
+	if h.options.Revocations == nil || one && (!h.options.SubjectTokens || e.Subject == "") {
+		return nil
 	}
-	return nil
+	return h.options.Revocations.RevokeSubject(ctx, e.Issuer, e.Subject, until)
 }

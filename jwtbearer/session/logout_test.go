@@ -335,9 +335,9 @@ func (b *breaking) Revoke(ctx context.Context, keys ...session.Key) error {
 	return b.do(func() error { return b.Store.Revoke(ctx, keys...) })
 }
 
-func (b *breaking) RevokeSubject(ctx context.Context, issuer, subject string, except ...string) (n int, err error) {
+func (b *breaking) RevokeSubject(ctx context.Context, issuer, subject string, until time.Time, except ...string) (n int, err error) {
 	err = b.do(func() (err error) {
-		n, err = b.Store.RevokeSubject(ctx, issuer, subject, except...)
+		n, err = b.Store.RevokeSubject(ctx, issuer, subject, until, except...)
 		return err
 	})
 	return n, err
@@ -428,6 +428,105 @@ func TestLogoutEndsTokensWithoutSession(t *testing.T) {
 	})
 }
 
+// TestLogoutByAnAuthorityWhoseClockIsAhead: what it issued before the logout is
+// refused, although by the clock of this host it was issued after it.
+func TestLogoutByAnAuthorityWhoseClockIsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		m := session.NewMemory(nil)
+		checker := newChecker(t, m, &session.Options{AdoptUnknown: true})
+		revocations := newRevocations(t, session.NewMemoryRevocations(0), nil)
+		api := func(c jwtbearer.Checker) *world {
+			v := issuer.Verifier(t, &jwtbearer.Options{Checkers: []jwtbearer.Checker{c}})
+			return &world{api: v.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+		}
+		apis := map[string]*world{"Sessions": api(checker), "Revocations": api(revocations)}
+		h, err := session.NewLogoutHandler(issuer.Verifier(t, nil), "web", &session.LogoutOptions{Sessions: m, Revocations: revocations, Logger: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ahead := time.Now().Add(20 * time.Second)
+		wantLogout(t, "logout", post(h, logoutForm(issuer.LogoutToken("web", jwtbearertest.Subject("u1"), jwtbearertest.IssuedAt(ahead)))), 200)
+		for name, w := range apis {
+			for after, status := range map[time.Duration]int{
+				-5 * time.Second: http.StatusUnauthorized,
+				0:                http.StatusUnauthorized, // in the second of the logout
+				time.Second:      http.StatusOK,
+			} {
+				token := issuer.Token("api1", jwtbearertest.Subject("u1"), jwtbearertest.Claim("sid", fmt.Sprint(after)), jwtbearertest.IssuedAt(ahead.Add(after)))
+				if got := w.call(token).StatusCode; got != status {
+					t.Errorf("%s: a token issued %v after the logout: got %d, want %d", name, after, got, status)
+				}
+			}
+		}
+	})
+}
+
+// TestLogoutOfOneSessionAndTokensWithoutSession: what becomes of tokens that do
+// not say of which session they are when one session is signed out.
+func TestLogoutOfOneSessionAndTokensWithoutSession(t *testing.T) {
+	for name, test := range map[string]struct {
+		all                           bool
+		subject                       string
+		without, ofSession, ofAnother int
+	}{
+		"by default":           {false, "u1", 200, 401, 200},
+		"with SubjectTokens":   {true, "u1", 401, 401, 401},
+		"of an unnamed person": {true, "", 200, 401, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := jwtbearertest.NewIssuer(t)
+				m := session.NewMemory(nil)
+				checker := newChecker(t, m, &session.Options{AdoptUnknown: true, Missing: session.SkipMissing})
+				revocations := newRevocations(t, session.NewMemoryRevocations(0), nil)
+				verifier := issuer.Verifier(t, &jwtbearer.Options{Checkers: []jwtbearer.Checker{checker, revocations}})
+				h, err := session.NewLogoutHandler(verifier, "web", &session.LogoutOptions{
+					Sessions: m, Revocations: revocations, SubjectTokens: test.all, Logger: quiet,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := &world{api: verifier.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+				token := func(subject, sid string) string {
+					options := []jwtbearertest.TokenOption{jwtbearertest.Subject(subject)}
+					if sid != "" {
+						options = append(options, jwtbearertest.Claim("sid", sid))
+					}
+					return issuer.Token("api1", options...)
+				}
+				without, ofSession, ofAnother := token("u1", ""), token("u1", "s1"), token("u1", "s2")
+				other := token("u2", "")
+				for _, token := range []string{without, ofSession, ofAnother, other} {
+					wantStatus(t, "before", w.call(token), http.StatusOK, "")
+				}
+				logout := []jwtbearertest.TokenOption{jwtbearertest.Claim("sid", "s1"), jwtbearertest.WithoutClaim("sub")}
+				if test.subject != "" {
+					logout = []jwtbearertest.TokenOption{jwtbearertest.Claim("sid", "s1"), jwtbearertest.Subject(test.subject)}
+				}
+				wantLogout(t, "logout", post(h, logoutForm(issuer.LogoutToken("web", logout...))), 200)
+				for _, c := range []struct {
+					what, token string
+					status      int
+				}{
+					{"without a session", without, test.without},
+					{"of the session", ofSession, test.ofSession},
+					{"of another session", ofAnother, test.ofAnother},
+					{"of another user", other, 200},
+				} {
+					if got := w.call(c.token).StatusCode; got != c.status {
+						t.Errorf("a token %s: got %d, want %d", c.what, got, c.status)
+					}
+				}
+				// The other session has not ended: a renewed token is good.
+				time.Sleep(2 * time.Second)
+				wantStatus(t, "renewed", w.call(token("u1", "s2")), http.StatusOK, "")
+				wantStatus(t, "renewed, of the session", w.call(token("u1", "s1")), http.StatusUnauthorized, ended)
+			})
+		})
+	}
+}
+
 func TestNewLogoutHandlerRefusesMistakes(t *testing.T) {
 	verifier := jwtbearertest.NewIssuer(t).Verifier(t, nil)
 	good := &session.LogoutOptions{Sessions: session.NewMemory(nil)}
@@ -441,6 +540,7 @@ func TestNewLogoutHandlerRefusesMistakes(t *testing.T) {
 		"no client":   {verifier, "", good, "audience"},
 		"no options":  {verifier, "web", nil, "Sessions"},
 		"no store":    {verifier, "web", &session.LogoutOptions{}, "Sessions"},
+		"nobody told": {verifier, "web", &session.LogoutOptions{Sessions: session.NewMemory(nil), SubjectTokens: true}, "SubjectTokens"},
 		// The sum with the clock skew would overflow, and no token count as used.
 		"endless age":  {verifier, "web", &session.LogoutOptions{Sessions: session.NewMemory(nil), MaxAge: math.MaxInt64}, "MaxAge"},
 		"negative age": {verifier, "web", &session.LogoutOptions{Sessions: session.NewMemory(nil), MaxAge: -1}, "MaxAge"},

@@ -266,9 +266,9 @@ func (m *Memory) revoke(key Key, now int64) (wasAlive bool) {
 }
 
 // RevokeSubject implements [Store].
-func (m *Memory) RevokeSubject(_ context.Context, issuer, subject string, except ...string) (int, error) {
+func (m *Memory) RevokeSubject(_ context.Context, issuer, subject string, until time.Time, except ...string) (int, error) {
 	now := nanos(time.Now())
-	ids := m.endSubject(Key{issuer, subject}, now)
+	ids := m.endSubject(Key{issuer, subject}, nanos(until), now)
 	ended := 0
 	keys := make([]Key, 0, len(ids))
 	for _, id := range ids {

@@ -63,7 +63,7 @@ func TestMemoryForgetsEndedSubjects(t *testing.T) {
 		m := session.NewMemory(&session.MemoryOptions{RememberEnded: time.Hour})
 		end := func(prefix string) {
 			for i := range 10000 {
-				if _, err := m.RevokeSubject(t.Context(), "i", fmt.Sprint(prefix, i)); err != nil {
+				if _, err := m.RevokeSubject(t.Context(), "i", fmt.Sprint(prefix, i), time.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -82,7 +82,7 @@ func TestMemoryForgetsEndedSubjects(t *testing.T) {
 func TestMemoryRevokeSubjectCountsTheSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := session.NewMemory(nil)
-		if _, err := m.RevokeSubject(t.Context(), "i", "u"); err != nil {
+		if _, err := m.RevokeSubject(t.Context(), "i", "u", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		for after, want := range map[time.Duration]bool{0: false, time.Nanosecond: true} {
@@ -123,7 +123,7 @@ func TestNothingHoldsTokens(t *testing.T) {
 		if err := store.Revoke(t.Context(), session.Revocation{Kind: session.RevokedToken, Issuer: part, Value: part, Until: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.RevokeSubject(t.Context(), part, part+"x"); err != nil {
+		if _, err := m.RevokeSubject(t.Context(), part, part+"x", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -142,8 +142,11 @@ type Store interface {
 
 	// RevokeSubject ends all sessions of a subject but those whose identifiers
 	// are in except, and returns how many it ended. Sessions unknown to the
-	// store are not adopted afterwards from tokens issued until now.
-	RevokeSubject(ctx context.Context, issuer, subject string, except ...string) (int, error)
+	// store are not adopted afterwards from tokens issued until the instant until
+	// or at it, nor from those that do not say when they were issued. It is meant
+	// by the issuer's clock: time.Now, unless that is known to be behind. Of
+	// several such instants the latest counts.
+	RevokeSubject(ctx context.Context, issuer, subject string, until time.Time, except ...string) (int, error)
 
 	// List returns the living sessions of a subject, in no particular order.
 	List(ctx context.Context, issuer, subject string) ([]Session, error)

@@ -17,15 +17,16 @@ type subjectShard struct {
 
 type subject struct {
 	ids map[string]struct{}
-	// ended is when all sessions of the subject were ended; until is when that
-	// may be forgotten.
+	// ended is until when the tokens were issued that name ended sessions; until
+	// is when that may be forgotten, 0 if they were not ended.
 	ended, until int64
 }
 
 func (m *Memory) subjectShard(owner Key) *subjectShard { return &m.subjects[m.shardIndex(owner)] }
 
 // index adds a session to those of its owner. It reports false, and does
-// nothing, if all sessions of the owner were ended after issuedAt.
+// nothing, if all sessions of the owner that a token issued at issuedAt may name
+// were ended.
 func (m *Memory) index(owner Key, id string, issuedAt int64) bool {
 	s := m.subjectShard(owner)
 	s.mu.Lock()
@@ -35,7 +36,7 @@ func (m *Memory) index(owner Key, id string, issuedAt int64) bool {
 		o = &subject{ids: make(map[string]struct{}, 1)}
 		s.subjects[owner] = o
 	}
-	if o.ended != 0 && issuedAt <= o.ended {
+	if o.until != 0 && issuedAt <= o.ended {
 		return false
 	}
 	o.ids[id] = struct{}{}
@@ -51,23 +52,23 @@ func (m *Memory) unindex(owner Key, id string) {
 	defer s.mu.Unlock()
 	if o := s.subjects[owner]; o != nil {
 		delete(o.ids, id)
-		if len(o.ids) == 0 && o.ended == 0 {
+		if len(o.ids) == 0 && o.until == 0 {
 			delete(s.subjects, owner)
 		}
 	}
 }
 
 // endSubject returns the sessions of owner, and keeps in mind that all of them
-// were ended at now.
-func (m *Memory) endSubject(owner Key, now int64) []string {
+// were ended that tokens issued until the instant ended name.
+func (m *Memory) endSubject(owner Key, ended, now int64) []string {
 	s := m.subjectShard(owner)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now >= s.sweepAt {
 		s.sweepAt = now + int64(m.remember)/4
 		for key, o := range s.subjects {
-			if o.ended != 0 && now >= o.until {
-				o.ended = 0
+			if o.until != 0 && now >= o.until {
+				o.ended, o.until = 0, 0
 				if len(o.ids) == 0 {
 					delete(s.subjects, key)
 				}
@@ -79,7 +80,8 @@ func (m *Memory) endSubject(owner Key, now int64) []string {
 		o = &subject{ids: make(map[string]struct{})}
 		s.subjects[Key{m.issuer(owner.Issuer), strings.Clone(owner.ID)}] = o
 	}
-	o.ended, o.until = now, now+int64(m.remember)
+	o.ended = max(o.ended, ended)
+	o.until = max(o.until, nanos(instant(max(now, ended)).Add(m.remember)))
 	return slices.Collect(maps.Keys(o.ids))
 }
 

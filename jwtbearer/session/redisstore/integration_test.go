@@ -467,7 +467,7 @@ func TestKeysExpire(t *testing.T) {
 			t.Fatalf("got touched %v, error %v", state.Touched, err)
 		}
 	}
-	if _, err := s.RevokeSubject(t.Context(), issuer, "user-b"); err != nil {
+	if _, err := s.RevokeSubject(t.Context(), issuer, "user-b", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Revocations().Revoke(t.Context(), session.Revocation{Kind: session.RevokedSubject, Issuer: issuer, Value: "u", Before: time.Now(), Until: time.Now().Add(time.Hour)}); err != nil {

@@ -90,7 +90,7 @@ func TestSilentServerIsUnknownInTime(t *testing.T) {
 		},
 		"Put":           func(ctx context.Context) error { return s.Put(ctx, session.Session{Issuer: "i", ID: "s"}) },
 		"Revoke":        func(ctx context.Context) error { return s.Revoke(ctx, key) },
-		"RevokeSubject": func(ctx context.Context) error { _, err := s.RevokeSubject(ctx, "i", "u"); return err },
+		"RevokeSubject": func(ctx context.Context) error { _, err := s.RevokeSubject(ctx, "i", "u", time.Now()); return err },
 		"List":          func(ctx context.Context) error { _, err := s.List(ctx, "i", "u"); return err },
 		"Initialize":    func(ctx context.Context) error { return s.Initialize(ctx, time.Now()) },
 		"Used":          func(ctx context.Context) error { _, err := s.Used(ctx, "i", "j"); return err },

@@ -133,8 +133,8 @@ func (s *Store) revokePart(ctx context.Context, names []string, message string, 
 }
 
 // RevokeSubject implements [session.Store], in two round trips.
-func (s *Store) RevokeSubject(ctx context.Context, issuer, subject string, except ...string) (int, error) {
-	ids, err := s.endSubject(ctx, issuer, subject)
+func (s *Store) RevokeSubject(ctx context.Context, issuer, subject string, until time.Time, except ...string) (int, error) {
+	ids, err := s.endSubject(ctx, issuer, subject, until)
 	if err != nil {
 		return 0, fmt.Errorf("redisstore: %w", err)
 	}
@@ -147,11 +147,13 @@ func (s *Store) RevokeSubject(ctx context.Context, issuer, subject string, excep
 	return s.revoke(ctx, keys, &subject)
 }
 
-func (s *Store) endSubject(ctx context.Context, issuer, subject string) ([]string, error) {
+func (s *Store) endSubject(ctx context.Context, issuer, subject string, until time.Time) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	// Tokens issued between now and until are refused as well.
+	life := max(s.remember, time.Until(until.Add(s.remember)))
 	return endSubjectScript.Run(ctx, s.client, []string{s.name("e", issuer, subject), s.name("u", issuer, subject)},
-		micros(time.Now()), s.remember.Milliseconds()).StringSlice()
+		micros(until), life.Milliseconds()).StringSlice()
 }
 
 // List implements [session.Store], in two round trips.

@@ -111,7 +111,7 @@ func testIssuers(t *testing.T, s session.Store) {
 	if err := s.Revoke(t.Context(), other.Key); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.RevokeSubject(t.Context(), other.Key.Issuer, "u"); err != nil {
+	if _, err := s.RevokeSubject(t.Context(), other.Key.Issuer, "u", now()); err != nil {
 		t.Fatal(err)
 	}
 	wantAlive(t, s, access("a", now()), true)
@@ -289,7 +289,7 @@ func testTouchKeepsListed(t *testing.T, s session.Store) {
 		wantAlive(t, s, a, true)
 	}
 	wantAlive(t, s, adopting("b", "u", at), true) // and the list is put in order
-	if _, err := s.RevokeSubject(t.Context(), issuer, "u"); err != nil {
+	if _, err := s.RevokeSubject(t.Context(), issuer, "u", now()); err != nil {
 		t.Fatal(err)
 	}
 	wantAlive(t, s, access("a", at), false)
@@ -330,9 +330,13 @@ func testAdoptRevoked(t *testing.T, s session.Store) {
 }
 
 func testAdoptSubject(t *testing.T, s session.Store) {
-	if _, err := s.RevokeSubject(t.Context(), issuer, "u"); err != nil {
-		t.Fatal(err)
+	revoke := func(until time.Time) {
+		t.Helper()
+		if _, err := s.RevokeSubject(t.Context(), issuer, "u", until); err != nil {
+			t.Fatal(err)
+		}
 	}
+	revoke(now())
 	at := now()
 	old := adopting("unseen", "u", at)
 	old.IssuedAt = at.Add(-time.Hour)
@@ -346,6 +350,20 @@ func testAdoptSubject(t *testing.T, s session.Store) {
 	next := adopting("next", "u", at)
 	next.IssuedAt = at.Add(2 * time.Second)
 	wantAlive(t, s, next, true)
+	// The issuer's clock is ahead.
+	ahead := at.Add(20 * time.Second)
+	revoke(ahead)
+	late := adopting("late", "u", at)
+	late.IssuedAt = ahead
+	wantAlive(t, s, late, false)
+	revoke(at) // does not undo it
+	wantAlive(t, s, late, false)
+	later := adopting("later", "u", at)
+	later.IssuedAt = ahead.Add(tick)
+	wantAlive(t, s, later, true)
+	// A session that the store knows ends whatever its tokens say.
+	revoke(at)
+	wantAlive(t, s, later, false)
 }
 
 func testAdoptDuringRevoke(t *testing.T, s session.Store) {
@@ -354,7 +372,7 @@ func testAdoptDuringRevoke(t *testing.T, s session.Store) {
 		at := now()
 		parallel(8, func(i int) {
 			if i == 4 {
-				if _, err := s.RevokeSubject(t.Context(), issuer, subject); err != nil {
+				if _, err := s.RevokeSubject(t.Context(), issuer, subject, now()); err != nil {
 					t.Error(err)
 				}
 				return
@@ -399,16 +417,16 @@ func testRevokeSubject(t *testing.T, s session.Store) {
 	}
 	put(t, s, session.Session{Issuer: issuer, ID: "b1", Subject: "b"})
 	put(t, s, session.Session{Issuer: issuer, ID: "n1"})
-	if n, err := s.RevokeSubject(t.Context(), issuer, "a", "a2", "unknown"); n != 2 || err != nil {
+	if n, err := s.RevokeSubject(t.Context(), issuer, "a", now(), "a2", "unknown"); n != 2 || err != nil {
 		t.Errorf("all but one: got %d, error %v, want 2", n, err)
 	}
 	for id, alive := range map[string]bool{"a1": false, "a2": true, "a3": false, "b1": true, "n1": true} {
 		wantAlive(t, s, access(id, now()), alive)
 	}
-	if n, err := s.RevokeSubject(t.Context(), issuer, "a"); n != 1 || err != nil {
+	if n, err := s.RevokeSubject(t.Context(), issuer, "a", now()); n != 1 || err != nil {
 		t.Errorf("the last one: got %d, error %v, want 1", n, err)
 	}
-	if n, err := s.RevokeSubject(t.Context(), issuer, "a"); n != 0 || err != nil {
+	if n, err := s.RevokeSubject(t.Context(), issuer, "a", now()); n != 0 || err != nil {
 		t.Errorf("again: got %d, error %v, want 0", n, err)
 	}
 	wantAlive(t, s, access("a2", now()), false)
@@ -480,7 +498,7 @@ func testReplace(t *testing.T, s session.Store) {
 	if err != nil || len(list) != 1 || list[0].Device != "new" || !list[0].Expires.IsZero() {
 		t.Errorf("the new subject: got %+v, error %v, want the replaced session", list, err)
 	}
-	if n, err := s.RevokeSubject(t.Context(), issuer, "u"); n != 0 || err != nil {
+	if n, err := s.RevokeSubject(t.Context(), issuer, "u", now()); n != 0 || err != nil {
 		t.Errorf("revoking the old subject: got %d, error %v, want 0", n, err)
 	}
 	wantAlive(t, s, access("a", now()), true)
@@ -498,7 +516,7 @@ func testOddNames(t *testing.T, s session.Store) {
 		}
 	}
 	for i, id := range odd {
-		if n, err := s.RevokeSubject(t.Context(), issuer, "u"+id); n != 1 || err != nil {
+		if n, err := s.RevokeSubject(t.Context(), issuer, "u"+id, now()); n != 1 || err != nil {
 			t.Errorf("RevokeSubject of %q: got %d, error %v, want 1", id, n, err)
 		}
 		for j, other := range odd {
@@ -532,7 +550,7 @@ func testWatch(t *testing.T, s session.Store) {
 	if err := s.Revoke(t.Context(), session.Key{Issuer: issuer, ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.RevokeSubject(t.Context(), issuer, "v"); err != nil {
+	if _, err := s.RevokeSubject(t.Context(), issuer, "v", now()); err != nil {
 		t.Fatal(err)
 	}
 	// A watcher in the process that revokes has been told when the call returns.
