@@ -245,6 +245,22 @@ func TestCheckOfTheRenewedIdentity(t *testing.T) {
 			t.Error("the session is still there")
 		}
 	})
+	t.Run("another person's tokens are never stored, even if the session cannot be ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *renew.Options) {
+				o.Store = endless{o.Store.(*sessions)}
+				o.Check = func(context.Context, string, renew.Tokens, renew.Tokens) error { return renew.ErrSessionEnded }
+			})
+			w.refuseOld()
+			for range 3 {
+				w.get()
+				if got := w.held().RefreshToken; got != "refresh-0" {
+					t.Fatalf("the store holds %q", got)
+				}
+				time.Sleep(2 * time.Second)
+			}
+		})
+	})
 	t.Run("a check that cannot be made keeps the old identity", func(t *testing.T) {
 		w := newWorld(t, func(o *renew.Options) {
 			o.Check = func(context.Context, string, renew.Tokens, renew.Tokens) error { return errors.New("no keys") }
@@ -256,6 +272,11 @@ func TestCheckOfTheRenewedIdentity(t *testing.T) {
 		}
 	})
 }
+
+// endless is a store that cannot end a session.
+type endless struct{ *sessions }
+
+func (endless) End(context.Context, string, renew.Tokens) error { return errors.New("disk full") }
 
 func TestCloseWaitsForTheRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

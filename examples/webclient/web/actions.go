@@ -34,7 +34,9 @@ func (a *App) action(do func(*http.Request, session) message) http.HandlerFunc {
 		visit := visitFrom(r.Context())
 		id, _, tokens, ok := a.signedIn(r)
 		outcome := message{"Nobody is signed in.", "bad"}
-		if ok && visit != nil {
+		if ok && visit == nil {
+			outcome = message{"This page is too old: the server has forgotten its timeline. Load it again.", "warn"}
+		} else if ok {
 			outcome = do(r, session{id, tokens, visit})
 			_, err := a.store.Load(r.Context(), id)
 			ok = err == nil

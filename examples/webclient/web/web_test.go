@@ -676,6 +676,22 @@ func TestNewRefusesMistakes(t *testing.T) {
 	}
 }
 
+// The visits are bounded, so that of a person who is signed in may be gone.
+func TestActionWithoutAVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		b := w.tab()
+		b.signIn()
+		u, _ := url.Parse(base)
+		b.jar.SetCookies(u, []*http.Cookie{{Name: "webclient_visit", Value: "forgotten", Path: "/"}})
+		if status, a := b.press("/call", nil); status != 200 || !strings.Contains(a.Text, "Load it again") || a.SignIn != "" {
+			t.Errorf("got %d %+v, want the advice to load the page", status, a)
+		}
+		b.wantSignedIn("Alice")
+		b.wantCall("The API answered 200.")
+	})
+}
+
 func TestManyVisits(t *testing.T) {
 	w := newWorld(t)
 	for n := range 300 {
