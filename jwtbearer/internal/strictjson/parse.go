@@ -2,7 +2,8 @@ package strictjson
 
 import (
 	"fmt"
-	"strconv"
+	"hash/maphash"
+	"slices"
 	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -46,7 +47,10 @@ func Parse(text string) (Object, error) {
 	}
 	var o Object
 	if err == nil {
-		o = Object{text: text, members: append([]member(nil), p.top...), escaped: p.escaped}
+		o = Object{text: text, members: append([]member(nil), p.top...)}
+		if p.escaped {
+			o.names = slices.Clone(p.names)
+		}
 	}
 	p.release()
 	return o, err
@@ -60,28 +64,66 @@ type parser struct {
 	count   int      // members and elements so far
 	top     []member // of the outermost object
 	names   []string // of the objects that are open, as a stack
-	escaped bool     // a name of the outermost object has an escape sequence
+	used    int      // how high the stack was
+	table   []uint16 // for finding duplicates among many names
+	seed    maphash.Seed
+	escaped bool // a name of the outermost object has an escape sequence
 }
 
-var parsers = sync.Pool{New: func() any { return new(parser) }}
+var parsers = sync.Pool{New: func() any { return &parser{seed: maphash.MakeSeed()} }}
 
 func (p *parser) release() {
 	p.text = ""
-	clear(p.names[:cap(p.names)]) // they point into the text
+	clear(p.names[:p.used]) // they point into the text
+	p.used = 0
 	parsers.Put(p)
 }
 
-// manyNames is how many members an object may have before its names go into a
-// map: comparing each with each would let one token of 4,096 members cost
-// milliseconds.
-const manyNames = 24
+// manyNames is how many members an object may have before its names are hashed:
+// comparing each with each would let one token of 4,096 members cost milliseconds.
+const manyNames = 16
 
+// unique reports whether no name is there twice.
+func (p *parser) unique(names []string) bool {
+	if len(names) <= manyNames {
+		for i, name := range names {
+			for _, earlier := range names[:i] {
+				if earlier == name {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	size := 4 * manyNames
+	for size < 2*len(names) {
+		size *= 2
+	}
+	if cap(p.table) < size {
+		p.table = make([]uint16, size)
+	}
+	table := p.table[:size]
+	clear(table)
+	for i, name := range names {
+		at := maphash.String(p.seed, name) % uint64(size)
+		for table[at] != 0 {
+			if names[table[at]-1] == name {
+				return false
+			}
+			at = (at + 1) % uint64(size)
+		}
+		table[at] = uint16(i + 1)
+	}
+	return true
+}
+
+// object moves past an object. The names of the outermost one are in p.names
+// afterwards.
 func (p *parser) object() error {
 	if p.depth++; p.depth > MaxDepth {
 		return errDepth
 	}
 	base := len(p.names)
-	var seen map[string]struct{}
 	p.pos++ // the brace
 	p.space()
 	if p.peek() == '}' {
@@ -106,25 +148,8 @@ func (p *parser) object() error {
 		if escaped {
 			name = unescape(name)
 		}
-		switch {
-		case seen != nil:
-			if _, dup := seen[name]; dup {
-				return errDuplicate
-			}
-			seen[name] = struct{}{}
-		default:
-			for _, n := range p.names[base:] {
-				if n == name {
-					return errDuplicate
-				}
-			}
-			if p.names = append(p.names, name); len(p.names)-base == manyNames {
-				seen = make(map[string]struct{}, 4*manyNames)
-				for _, n := range p.names[base:] {
-					seen[n] = struct{}{}
-				}
-			}
-		}
+		p.names = append(p.names, name)
+		p.used = max(p.used, len(p.names))
 		p.space()
 		if p.peek() != ':' {
 			return p.unexpected()
@@ -147,7 +172,12 @@ func (p *parser) object() error {
 		case '}':
 			p.pos++
 			p.depth--
-			p.names = p.names[:base]
+			if !p.unique(p.names[base:]) {
+				return errDuplicate
+			}
+			if p.depth > 0 {
+				p.names = p.names[:base]
+			}
 			return nil
 		default:
 			return p.unexpected()
@@ -364,10 +394,8 @@ func (p *parser) number() error {
 		i = end
 	}
 	// 1e999 would be infinite to one reader and an error to another.
-	if exponent || i-p.pos > 300 {
-		if _, err := strconv.ParseFloat(s[p.pos:i], 64); err != nil {
-			return errNumberRange
-		}
+	if (exponent || i-p.pos > 300) && overflows(s[p.pos:i]) {
+		return errNumberRange
 	}
 	p.pos = i
 	return nil

@@ -10,9 +10,10 @@
 package strictjson
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // The bounds on an object.
@@ -32,7 +33,7 @@ var ErrInvalid = errors.New("invalid JSON object")
 type Object struct {
 	text    string
 	members []member
-	escaped bool // some member's name has an escape sequence
+	names   []string // with escapes resolved; nil if there are none
 }
 
 // member is the position of a name, without its quotes, and of its value.
@@ -48,29 +49,26 @@ func (o *Object) Len() int { return len(o.members) }
 
 // Get returns the value of the member with exactly this name.
 func (o *Object) Get(name string) (Value, bool) {
-	for _, m := range o.members {
-		if o.text[m.nameStart:m.nameEnd] == name {
+	for i, m := range o.members {
+		if o.name(i) == name {
 			return Value{o.text[m.valueStart:m.valueEnd]}, true
-		}
-	}
-	if o.escaped {
-		for n, v := range o.All {
-			if n == name {
-				return v, true
-			}
 		}
 	}
 	return Value{}, false
 }
 
+func (o *Object) name(i int) string {
+	if o.names != nil {
+		return o.names[i]
+	}
+	m := o.members[i]
+	return o.text[m.nameStart:m.nameEnd]
+}
+
 // All calls yield for each member in order, its name with escapes resolved.
 func (o *Object) All(yield func(name string, v Value) bool) {
-	for _, m := range o.members {
-		name := o.text[m.nameStart:m.nameEnd]
-		if o.escaped {
-			name = unescape(name)
-		}
-		if !yield(name, Value{o.text[m.valueStart:m.valueEnd]}) {
+	for i, m := range o.members {
+		if !yield(o.name(i), Value{o.text[m.valueStart:m.valueEnd]}) {
 			return
 		}
 	}
@@ -157,6 +155,9 @@ func (v Value) Strings() (list []string, ok bool) {
 		if !ok {
 			return nil, false
 		}
+		if list == nil { // not more than there are, if some have commas in them
+			list = make([]string, 0, min(strings.Count(v.raw, ",")+1, MaxMembers))
+		}
 		list = append(list, s)
 	}
 	return list, true
@@ -197,18 +198,44 @@ func (v Value) Members(yield func(name string, value Value) bool) {
 	}
 }
 
-// unescape resolves the escape sequences in the inside of a valid JSON string.
+// unescape resolves the escape sequences in the inside of a string that the
+// parser has accepted (RFC 8259, Section 7).
 func unescape(s string) string {
-	if strings.IndexByte(s, '\\') < 0 {
+	i := strings.IndexByte(s, '\\')
+	if i < 0 {
 		return s
 	}
-	var out string
-	// The parser has refused everything that encoding/json would replace by
-	// U+FFFD, so this cannot fail and cannot alter the string.
-	if err := json.Unmarshal([]byte(`"`+s+`"`), &out); err != nil {
-		panic("strictjson: " + err.Error())
+	out := make([]byte, 0, len(s))
+	for i >= 0 {
+		out = append(out, s[:i]...)
+		s = s[i:]
+		n := 2
+		switch c := s[1]; c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r, _ := hex4(s)
+			n = 6
+			if utf16.IsSurrogate(r) {
+				low, _ := hex4(s[6:])
+				r, n = utf16.DecodeRune(r, low), 12
+			}
+			out = utf8.AppendRune(out, r)
+		default: // quote, backslash, slash
+			out = append(out, c)
+		}
+		s = s[n:]
+		i = strings.IndexByte(s, '\\')
 	}
-	return out
+	return string(append(out, s...))
 }
 
 // The skip functions walk over text that the parser has accepted.

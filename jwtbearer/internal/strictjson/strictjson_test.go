@@ -245,3 +245,57 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// hostile are texts that are made to be expensive, none longer than can be in a
+// token.
+func hostile() map[string]string {
+	join := func(n int, element func(i int) string) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = element(i)
+		}
+		return strings.Join(list, ",")
+	}
+	return map[string]string{
+		"plain":        `{"a":"` + strings.Repeat("x", 48_000) + `"}`,
+		"numbers":      `{"a":[` + join(1950, func(int) string { return "2.2250738585072011e-308" }) + `]}`,
+		"limit":        `{"a":[` + join(1950, func(int) string { return "1.7976931348623157e308" }) + `]}`,
+		"names":        "{" + join(4000, func(i int) string { return fmt.Sprintf(`"%x":0`, i) }) + "}",
+		"escapedNames": "{" + join(4000, func(i int) string { return fmt.Sprintf(`"\/%x":0`, i) }) + "}",
+		"objects": `{"a":[` + join(240, func(int) string {
+			return "{" + join(16, func(i int) string { return fmt.Sprintf(`"abcd%x":0`, i) }) + "}"
+		}) + `]}`,
+		"deep": `{"a":[` + join(120, func(int) string { return strings.Repeat("[", 30) + strings.Repeat("]", 30) }) + `]}`,
+	}
+}
+
+func TestHostileTextsAreValid(t *testing.T) {
+	for name, text := range hostile() {
+		o, err := strictjson.Parse(text)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		agree(t, o)
+		for member := range o.All {
+			if _, ok := o.Get(member); !ok {
+				t.Fatalf("%s: %q is not found", name, member)
+			}
+		}
+	}
+}
+
+func BenchmarkHostile(b *testing.B) {
+	for name, text := range hostile() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				o, err := strictjson.Parse(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				o.Get("none")
+			}
+		})
+	}
+}
