@@ -29,10 +29,13 @@ type MemoryOptions struct {
 	IdleTimeout time.Duration
 	// RememberEnded is how long a revoked session is remembered, so that it is
 	// not created again by [Store.Put] or adopted: at least the longest life of
-	// a token, with the clock skew. Zero means 24 hours.
+	// a token, with the clock skew. Where sessions are adopted, it begins again
+	// at each token that still names the session. Zero means 24 hours.
 	RememberEnded time.Duration
 	// MaxSessions bounds the sessions held, revoked ones that are remembered
-	// included; more are refused with [ErrFull]. Zero means 4,194,304.
+	// included; more are refused with [ErrFull]. A revocation is never refused,
+	// and subjects whose sessions were ended are remembered in addition. Zero
+	// means 4,194,304.
 	MaxSessions int
 }
 
@@ -122,6 +125,10 @@ func (m *Memory) Check(_ context.Context, a Access) (State, error) {
 	}
 	defer s.mu.Unlock()
 	if r.ended != 0 {
+		if a.Adopt {
+			// Forgotten, it would be adopted again by a client that goes on.
+			r.ended = max(r.ended, now+int64(m.remember))
+		}
 		return State{}, nil
 	}
 	state := State{Alive: true}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bearerguard/bearerguard/jwtbearer"
 	"github.com/bearerguard/bearerguard/jwtbearer/session"
 	"github.com/bearerguard/bearerguard/jwtbearer/session/sessiontest"
 )
@@ -52,6 +53,36 @@ func TestMemoryForgetsEndedSessions(t *testing.T) {
 		}
 		if n := m.Len(); n < 15000 || n > 15100 {
 			t.Errorf("after the memory of ended ones: got %d sessions, want 15,000 and few more", n)
+		}
+	})
+}
+
+// TestMemoryRemembersEndedSessionsInUse: a client that goes on with a revoked
+// session does not outlast the memory of its end.
+func TestMemoryRemembersEndedSessionsInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := session.NewMemory(&session.MemoryOptions{RememberEnded: time.Hour})
+		c := newChecker(t, m, &session.Options{AdoptUnknown: true})
+		if err := m.Revoke(t.Context(), key("a")); err != nil {
+			t.Fatal(err)
+		}
+		fill := func(prefix string) {
+			for i := range 5000 { // some in every shard, of which what may be forgotten is removed
+				put(t, m, fmt.Sprint(prefix, i))
+			}
+		}
+		for round := range 5 {
+			time.Sleep(45 * time.Minute)
+			fill(fmt.Sprint(round, "-"))
+			if err := c.CheckFacts(t.Context(), facts("a"), nil); !errors.Is(err, jwtbearer.ErrSessionEnded) {
+				t.Errorf("at %v: got %v, want ErrSessionEnded", time.Now(), err)
+			}
+		}
+		held := m.Len()
+		time.Sleep(time.Hour)
+		fill("last-")
+		if n := m.Len(); n != held-1+5000 {
+			t.Errorf("unused for an hour: got %d sessions, want %d: it is to be forgotten", n, held-1+5000)
 		}
 	})
 }

@@ -129,7 +129,8 @@ type Store interface {
 	// access; if then more than a.SyncInterval passed since its last sync, it
 	// moves the last sync to a.At and reports SyncDue. Of any number of
 	// concurrent checks one records the access. A revoked session is never
-	// brought back.
+	// brought back: a store that forgets revocations after some time keeps one
+	// for as long as checks go on that would adopt the session.
 	Check(ctx context.Context, a Access) (State, error)
 
 	// Put creates a session, or replaces what is stored of it. It returns an

@@ -19,7 +19,14 @@ local function store(expires, subject)
 end
 
 local s = redis.call('HMGET', KEYS[1], 'access', 'sync', 'expires', 'ended', 'tenant', 'subject')
-if s[4] then return {'gone'} end
+if s[4] then
+  if ARGV[8] == '1' then
+    -- Forgotten, it would be adopted again by a client that goes on.
+    local life = math.max(math.ceil(tonumber(ARGV[5]) / 1000), redis.call('PTTL', KEYS[1]))
+    redis.call('PEXPIRE', KEYS[1], life)
+  end
+  return {'gone'}
+end
 
 -- What the server holds and lacks means something only if it has known
 -- everything since the token was issued.

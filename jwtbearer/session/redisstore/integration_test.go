@@ -509,6 +509,44 @@ func TestKeysExpire(t *testing.T) {
 	}
 }
 
+// TestEndedSessionsInUseAreRemembered: a client that goes on with a revoked
+// session does not outlast the memory of its end.
+func TestEndedSessionsInUseAreRemembered(t *testing.T) {
+	server := redistest.Start(t, redistest.Nothing)
+	s := open(t, server, nil)
+	initialize(t, s)
+	if err := s.Revoke(t.Context(), session.Key{Issuer: issuer, ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, server)
+	keys, err := client.Keys(t.Context(), "*:s:*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("got keys %v, error %v, want one session", keys, err)
+	}
+	for _, test := range []struct {
+		name      string
+		adopt     bool
+		left      time.Duration
+		want, max time.Duration
+	}{
+		{"not adopting", false, time.Minute, 0, time.Minute},
+		{"adopting", true, time.Minute, session.DefaultRememberEnded - time.Minute, session.DefaultRememberEnded},
+		{"remembered longer by another", true, 48 * time.Hour, 47 * time.Hour, 48 * time.Hour},
+	} {
+		if err := client.PExpire(t.Context(), keys[0], test.left).Err(); err != nil {
+			t.Fatal(err)
+		}
+		a := access("a")
+		a.Adopt = test.adopt
+		if state, err := s.Check(t.Context(), a); err != nil || state.Alive {
+			t.Errorf("%s: got alive %v, error %v, want gone", test.name, state.Alive, err)
+		}
+		if left, err := client.PTTL(t.Context(), keys[0]).Result(); err != nil || left < test.want || left > test.max {
+			t.Errorf("%s: got %v left, error %v, want %v to %v", test.name, left, err, test.want, test.max)
+		}
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	server := redistest.Start(b, redistest.Nothing)
 	s := open(b, server, nil)

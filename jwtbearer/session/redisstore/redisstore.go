@@ -79,7 +79,9 @@ type Options struct {
 	// session.Options.KeepAccess. Zero means 30 days.
 	IdleTimeout time.Duration
 	// RememberEnded is how long a revoked session is remembered: at least the
-	// longest life of a token, with the clock skew. Zero means 24 hours.
+	// longest life of a token, with the clock skew. Where sessions are adopted,
+	// it begins again at each token that still names the session. Zero means 24
+	// hours.
 	RememberEnded time.Duration
 	// AutoInitialize takes a server without the marker as complete from now on.
 	// Where sessions are not adopted, sessions that such a server lost are then
