@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -247,6 +248,10 @@ func (c *Checker) check(ctx context.Context, f *facts, r *http.Request) error {
 	}
 	if r != nil {
 		a.Address = c.options.ClientAddress(r)
+	}
+	if !c.syncer.takes() {
+		// An event claimed here would be lost to those who have a sink.
+		a.SyncInterval = math.MaxInt64
 	}
 	state, err := c.ask(ctx, a)
 	if err != nil {

@@ -355,6 +355,39 @@ func TestSH06ActiveSessionSyncsIdleOneDoesNot(t *testing.T) {
 	})
 }
 
+// TestSH06OthersTakeNoEvents: of several services that share a store, those that
+// have no sink, or have closed it, leave the events to the one that has.
+func TestSH06OthersTakeNoEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := session.NewMemory(nil)
+		put(t, m, "a")
+		var r recorder
+		without := newChecker(t, m, nil)
+		closed := newChecker(t, m, &session.Options{Sink: func(context.Context, session.SyncEvent) error { return nil }})
+		if err := closed.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c := newChecker(t, m, &session.Options{Sink: r.sink})
+		for range 50 { // every 30 s for 25 min
+			time.Sleep(30 * time.Second)
+			for _, checker := range []*session.Checker{without, closed, c} {
+				if err := checker.CheckFacts(t.Context(), facts("a"), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(r.of("a")); got != 2 {
+			t.Errorf("got %d events, want 2", got)
+		}
+		if s := closed.Stats(); s.SyncDropped != 0 {
+			t.Errorf("the closed one dropped %d events, want none", s.SyncDropped)
+		}
+	})
+}
+
 func TestSH07RevokedDuringTouchStaysGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, adopt := range []bool{false, true} {
@@ -690,7 +723,8 @@ func TestStoreIsToldOfTheToken(t *testing.T) {
 		for _, adopt := range []bool{false, true} {
 			store := &told{Store: session.NewMemory(nil)}
 			put(t, store, "a")
-			if err := newChecker(t, store, &session.Options{AdoptUnknown: adopt}).CheckFacts(t.Context(), facts("a"), nil); err != nil {
+			sink := func(context.Context, session.SyncEvent) error { return nil }
+			if err := newChecker(t, store, &session.Options{AdoptUnknown: adopt, Sink: sink}).CheckFacts(t.Context(), facts("a"), nil); err != nil {
 				t.Fatal(err)
 			}
 			want := session.Access{

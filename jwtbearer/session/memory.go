@@ -138,10 +138,10 @@ func (m *Memory) Check(_ context.Context, a Access) (State, error) {
 			r.address = strings.Clone(a.Address)
 		}
 		state.Touched = true
-		if now-r.synced > int64(a.SyncInterval) {
-			r.synced = now
-			state.SyncDue, state.Tenant = true, r.tenant
-		}
+	}
+	if now-r.synced > int64(a.SyncInterval) {
+		r.synced = now
+		state.SyncDue, state.Tenant = true, r.tenant
 	}
 	state.LastAccess, state.Expires = instant(r.access), instant(r.expires)
 	return state, nil

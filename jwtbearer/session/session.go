@@ -91,7 +91,8 @@ type Access struct {
 	Address string    // the client's address; empty when unknown
 
 	// KeepAccess and SyncInterval are [Options.KeepAccess] and
-	// [Options.SyncInterval], never zero.
+	// [Options.SyncInterval], never zero. SyncInterval is the longest duration
+	// there is if nobody here takes sync events: others who share the store may.
 	KeepAccess, SyncInterval time.Duration
 
 	// What the token says; empty or zero where it does not.
@@ -126,9 +127,9 @@ type Store interface {
 	// Check tells whether a session lives, in one atomic step that costs a
 	// remote store one round trip. If the session lives and more than
 	// a.KeepAccess passed since its last access, the step also records the
-	// access; if then more than a.SyncInterval passed since its last sync, it
-	// moves the last sync to a.At and reports SyncDue. Of any number of
-	// concurrent checks one records the access. A revoked session is never
+	// access; if more than a.SyncInterval passed since its last sync, whether or
+	// not the access is recorded, it moves the last sync to a.At and reports
+	// SyncDue. Of any number of concurrent checks one does so. A revoked session is never
 	// brought back: a store that forgets revocations after some time keeps one
 	// for as long as checks go on that would adopt the session.
 	Check(ctx context.Context, a Access) (State, error)

@@ -36,8 +36,8 @@ type syncer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	closeMu sync.RWMutex // guards closed, and sends to queue against its closing
-	closed  bool
+	closeMu sync.RWMutex // guards sends to queue against its closing
+	closed  atomic.Bool  // written under closeMu
 
 	sent, failures, dropped atomic.Uint64
 }
@@ -50,11 +50,14 @@ func newSyncer(sink func(context.Context, SyncEvent) error, size int, timeout, d
 	return s
 }
 
+// takes reports whether events are wanted. A nil syncer takes none.
+func (s *syncer) takes() bool { return s != nil && !s.closed.Load() }
+
 // add never waits: an event that finds the queue full is dropped and counted.
 func (s *syncer) add(e SyncEvent) {
 	s.closeMu.RLock()
 	defer s.closeMu.RUnlock()
-	if !s.closed {
+	if !s.closed.Load() {
 		select {
 		case s.queue <- e:
 			return
@@ -95,8 +98,7 @@ func (s *syncer) deliver(e SyncEvent) (err error) {
 // ignores its context may still be running when close returns.
 func (s *syncer) close() error {
 	s.closeMu.Lock()
-	if !s.closed {
-		s.closed = true
+	if !s.closed.Swap(true) {
 		close(s.queue)
 	}
 	s.closeMu.Unlock()

@@ -1,4 +1,5 @@
--- One access to a session.
+-- One access to a session. Returns 'gone', 'lost', or 'alive' with the last access,
+-- the expiry, 'touched' or '', 'due' or '' for a sync event, and then the tenant.
 -- KEYS: session, marker, sessions of the subject, end of the subject's sessions
 -- ARGV: 1 now, 2 keep, 3 sync, 4 idle, 5 remember (all microseconds), 6 address,
 --       7 issued at, 8 adopt, 9 auto-initialize, 10 issuer, 11 id, 12 subject,
@@ -43,15 +44,18 @@ if issued < since and now - since < tonumber(ARGV[5]) then return {'lost'} end
 if s[1] then
   local access, expires = tonumber(s[1]), tonumber(s[3])
   if (expires == 0 or now < expires) and now - access <= idle then
-    if now - access <= keep then return {'alive', s[1], s[3]} end
-    redis.call('HSET', KEYS[1], 'access', ARGV[1], 'address', ARGV[6])
-    -- Only its own subject's list is at hand.
-    store(expires, s[6] == ARGV[12] and s[6] or '')
-    if now - tonumber(s[2]) > tonumber(ARGV[3]) then
-      redis.call('HSET', KEYS[1], 'sync', ARGV[1])
-      return {'alive', ARGV[1], s[3], 'touched', 'sync', s[5]}
+    local touched, due, tenant = '', '', ''
+    if now - access > keep then
+      s[1], touched = ARGV[1], 'touched'
+      redis.call('HSET', KEYS[1], 'access', ARGV[1], 'address', ARGV[6])
+      -- Only its own subject's list is at hand.
+      store(expires, s[6] == ARGV[12] and s[6] or '')
     end
-    return {'alive', ARGV[1], s[3], 'touched'}
+    if now - tonumber(s[2]) > tonumber(ARGV[3]) then
+      due, tenant = 'due', s[5]
+      redis.call('HSET', KEYS[1], 'sync', ARGV[1])
+    end
+    return {'alive', s[1], s[3], touched, due, tenant}
   end
 end
 
@@ -62,4 +66,4 @@ redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'issuer', ARGV[10], 'id', ARGV[11], 'subject', ARGV[12], 'client', ARGV[13],
   'tenant', ARGV[14], 'device', '', 'address', ARGV[6], 'created', ARGV[1], 'access', ARGV[1], 'sync', ARGV[1], 'expires', '0')
 store(0, ARGV[12])
-return {'alive', ARGV[1], '0', 'touched'}
+return {'alive', ARGV[1], '0', 'touched', '', ''}

@@ -35,13 +35,10 @@ func (s *Store) Check(ctx context.Context, a session.Access) (session.State, err
 		return session.State{}, nil
 	case len(reply) == 1 && reply[0] == "lost":
 		return session.State{}, session.ErrDataLost
-	case len(reply) < 3 || reply[0] != "alive":
+	case len(reply) != 6 || reply[0] != "alive":
 		return session.State{}, errors.New("redisstore: the server answered a check with something else")
 	}
-	state := session.State{Alive: true, Touched: len(reply) > 3, SyncDue: len(reply) > 5}
-	if state.SyncDue {
-		state.Tenant = reply[5]
-	}
+	state := session.State{Alive: true, Touched: reply[3] != "", SyncDue: reply[4] != "", Tenant: reply[5]}
 	if state.LastAccess, err = instant(reply[1]); err != nil {
 		return session.State{}, err
 	}

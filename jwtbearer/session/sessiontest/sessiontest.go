@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,7 @@ func TestStore(t *testing.T, open func(t *testing.T) session.Store) {
 		{"touch once past KeepAccess", testTouch},
 		{"one touch of many", testConcurrentTouch},
 		{"sync measured from the last sync", testSync},
+		{"sync behind others who want no events", testSyncBehindOthers},
 		{"revoked stays revoked", testRevoked},
 		{"revoke during touches", testRevokeDuringTouches},
 		{"expiry", testExpiry},
@@ -199,6 +201,34 @@ func testSync(t *testing.T, s session.Store) {
 	put(t, s, session.Session{Issuer: issuer, ID: "c", Created: start, LastAccess: start.Add(syncs - keep - tick), LastSync: start})
 	if state := check(t, s, access("c", start.Add(syncs+tick))); !state.SyncDue {
 		t.Error("just past the interval: got no sync, want one")
+	}
+}
+
+// testSyncBehindOthers: those who want no events, and ask first each time, take
+// none from those who do.
+func testSyncBehindOthers(t *testing.T, s session.Store) {
+	start := now()
+	put(t, s, session.Session{Issuer: issuer, ID: "a", Tenant: "t1", Created: start, LastAccess: start})
+	var due []time.Duration
+	for after := time.Duration(0); after <= 25*time.Minute; after += 2 * keep {
+		first := access("a", start.Add(after))
+		first.SyncInterval = math.MaxInt64
+		if state := check(t, s, first); state.SyncDue || state.Touched != (after > 0) {
+			t.Errorf("after %v, without events: got sync %v, touched %v, want no sync, touched %v", after, state.SyncDue, state.Touched, after > 0)
+		}
+		state := check(t, s, access("a", start.Add(after+tick)))
+		if state.Touched {
+			t.Errorf("after %v: got a touch, want none so soon", after)
+		}
+		if state.SyncDue {
+			due = append(due, after)
+			if state.Tenant != "t1" {
+				t.Errorf("tenant: got %q, want t1", state.Tenant)
+			}
+		}
+	}
+	if want := []time.Duration{10 * time.Minute, 22 * time.Minute}; !slices.Equal(due, want) {
+		t.Errorf("syncs: got %v, want %v", due, want)
 	}
 }
 
