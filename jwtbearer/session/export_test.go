@@ -36,3 +36,23 @@ func SubjectsLen(m *Memory) (n int) {
 	}
 	return n
 }
+
+// Verdicts is a cache of verdicts that is told the time.
+type Verdicts struct{ v *verdicts[string] }
+
+// NewVerdicts returns an empty one.
+func NewVerdicts(life time.Duration) Verdicts {
+	return Verdicts{newVerdicts(life, 1024, func(s string) string { return s })}
+}
+
+// Put remembers that key is good.
+func (v Verdicts) Put(key string, now time.Time) {
+	generation, _ := v.v.good(key, now)
+	v.v.put(key, generation, now, time.Time{})
+}
+
+// Good reports whether key is known to be good.
+func (v Verdicts) Good(key string, now time.Time) bool {
+	_, good := v.v.good(key, now)
+	return good
+}

@@ -62,7 +62,12 @@ func (v *verdicts[K]) good(key K, now time.Time) (generation uint64, good bool) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until := s.until[key]
-	return s.generation, until != nil && now.UnixNano() < *until
+	if until == nil {
+		return s.generation, false
+	}
+	// More than a life is left only if the clock was set back since.
+	left := *until - now.UnixNano()
+	return s.generation, left > 0 && left <= int64(v.life)
 }
 
 // put remembers until the instant until, at the longest for the cache's life,
