@@ -50,6 +50,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,7 +71,8 @@ const (
 type Options struct {
 	// Prefix begins the name of every key and of the channel. Empty means
 	// DefaultPrefix. All keys must lie in one hash slot of a Redis Cluster, so
-	// a prefix needs a hash tag there, as the default has.
+	// a prefix needs a hash tag there, as the default has: "{…}" with something
+	// in it.
 	Prefix string
 	// Timeout bounds every call of the server, next to the caller's context.
 	// Zero means one second.
@@ -119,7 +121,8 @@ type Store struct {
 // server, and works as soon as the server does.
 //
 // The client must obey the deadlines of contexts: ContextTimeoutEnabled in its
-// options must be set.
+// options must be set. One for a Redis Cluster must read from masters only: what a
+// replica has not received yet, it would deny.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -150,6 +153,15 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		c := cluster.Options()
+		switch {
+		case c.ReadOnly, c.RouteByLatency, c.RouteRandomly:
+			return nil, errors.New("redisstore: the client reads from replicas, which may not know of a revocation yet: unset ReadOnly, RouteByLatency and RouteRandomly in its options")
+		case !hashTag(o.Prefix):
+			return nil, fmt.Errorf("redisstore: Options.Prefix is %q: in a Redis Cluster it needs a hash tag, such as {app}:", o.Prefix)
+		}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -171,6 +183,12 @@ func obeysContext(client redis.UniversalClient) bool {
 		return c.Options().ContextTimeoutEnabled
 	}
 	return true
+}
+
+// hashTag reports whether prefix puts all keys that begin with it into one slot.
+func hashTag(prefix string) bool {
+	_, tag, _ := strings.Cut(prefix, "{")
+	return strings.IndexByte(tag, '}') > 0
 }
 
 // Close ends the subscription and waits for it. Watchers are told that they are

@@ -25,6 +25,17 @@ func TestNewRefusesMistakes(t *testing.T) {
 	defer deaf.Close()
 	deafCluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
 	defer deafCluster.Close()
+	cluster := func(change func(*redis.ClusterOptions)) *redis.ClusterClient {
+		o := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}
+		change(o)
+		c := redis.NewClusterClient(o)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	plain := cluster(func(*redis.ClusterOptions) {})
+	replicas := cluster(func(o *redis.ClusterOptions) { o.ReadOnly = true })
+	nearest := cluster(func(o *redis.ClusterOptions) { o.RouteByLatency = true })
+	anyNode := cluster(func(o *redis.ClusterOptions) { o.RouteRandomly = true })
 	for name, test := range map[string]struct {
 		client redis.UniversalClient
 		opts   *redisstore.Options
@@ -33,6 +44,13 @@ func TestNewRefusesMistakes(t *testing.T) {
 		"no client":             {nil, nil, "client"},
 		"contexts ignored":      {deaf, nil, "ContextTimeoutEnabled"},
 		"contexts ignored, too": {deafCluster, nil, "ContextTimeoutEnabled"},
+		"replicas are read":     {replicas, nil, "ReadOnly"},
+		"the nearest is read":   {nearest, nil, "RouteByLatency"},
+		"any node is read":      {anyNode, nil, "RouteRandomly"},
+		"no hash tag":           {plain, &redisstore.Options{Prefix: "app:"}, "Prefix"},
+		"an empty hash tag":     {plain, &redisstore.Options{Prefix: "{}app:"}, "Prefix"},
+		"an open hash tag":      {plain, &redisstore.Options{Prefix: "{app:"}, "Prefix"},
+		"a hash tag reversed":   {plain, &redisstore.Options{Prefix: "}app{:"}, "Prefix"},
 		"timeout":               {good, &redisstore.Options{Timeout: -1}, "Timeout"},
 		"idle timeout":          {good, &redisstore.Options{IdleTimeout: -1}, "IdleTimeout"},
 		"remember":              {good, &redisstore.Options{RememberEnded: -1}, "RememberEnded"},

@@ -42,6 +42,23 @@ type Server struct {
 // ends with the test.
 func Start(tb testing.TB, persistence Persistence) *Server {
 	tb.Helper()
+	return start(tb, persistence)
+}
+
+// StartCluster is Start for a Redis Cluster of one node, which serves all slots and
+// keeps nothing. It takes redis-server 7.
+func StartCluster(tb testing.TB) *Server {
+	tb.Helper()
+	s := start(tb, Nothing, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(tb)))
+	if err := s.Do("CLUSTER ADDSLOTSRANGE 0 16383"); err != nil {
+		tb.Fatal(err)
+	}
+	s.wait("GET x") // is refused until the cluster is up
+	return s
+}
+
+func start(tb testing.TB, persistence Persistence, more ...string) *Server {
+	tb.Helper()
 	s := &Server{tb: tb, dir: tb.TempDir(), port: freePort(tb)}
 	s.args = []string{
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.dir, "--daemonize", "no",
@@ -50,6 +67,7 @@ func Start(tb testing.TB, persistence Persistence) *Server {
 	if persistence == AppendOnly {
 		s.args = append(s.args, "--appendonly", "yes", "--appendfsync", "always")
 	}
+	s.args = append(s.args, more...)
 	tb.Cleanup(func() {
 		s.Kill()
 		if tb.Failed() {
@@ -96,9 +114,15 @@ func (s *Server) Restart() {
 	if err := s.cmd.Start(); err != nil {
 		s.tb.Fatalf("redistest: redis-server does not start (Debian's package redis-server has it): %v", err)
 	}
+	s.wait("PING")
+}
+
+// wait waits until the server answers command.
+func (s *Server) wait(command string) {
+	s.tb.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		if err := s.Do("PING"); err == nil {
+		if err := s.Do(command); err == nil {
 			return
 		} else if time.Now().After(deadline) {
 			s.tb.Fatalf("redistest: redis-server does not answer: %v\n%s", err, s.output.String())
