@@ -547,6 +547,57 @@ func TestEndedSessionsInUseAreRemembered(t *testing.T) {
 	}
 }
 
+// TestEndedSessionsLeaveTheList: ending the sessions of a subject again does not
+// go through those that ended before, and tells nobody of them again.
+func TestEndedSessionsLeaveTheList(t *testing.T) {
+	server := redistest.Start(t, redistest.Nothing)
+	s := open(t, server, nil)
+	initialize(t, s)
+	list := func() []string {
+		t.Helper()
+		client := newClient(t, server)
+		keys, err := client.Keys(t.Context(), "*:u:*").Result()
+		if err != nil || len(keys) > 1 {
+			t.Fatalf("got lists %v, error %v, want at most one", keys, err)
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+		ids, err := client.ZRange(t.Context(), keys[0], 0, -1).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	waitConnected(t, s, true)
+	var told atomic.Int64
+	defer s.Watch(session.Watch{Ended: func(keys ...session.Key) { told.Add(int64(len(keys))) }})()
+	const sessions = 1200 // more than one script ends
+	for i := range sessions {
+		if err := s.Put(t.Context(), session.Session{Issuer: issuer, ID: fmt.Sprint("s", i), Subject: "u"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.RevokeSubject(t.Context(), issuer, "u", time.Now(), "s7"); n != sessions-1 || err != nil {
+		t.Errorf("got %d, error %v, want %d", n, err, sessions-1)
+	}
+	if ids := list(); len(ids) != 1 || ids[0] != "s7" {
+		t.Errorf("got %d sessions on the list, want s7 alone", len(ids))
+	}
+	// By the call, and by the server.
+	eventually(t, 5*time.Second, "told of all", func() bool { return told.Load() == 2*(sessions-1) })
+	told.Store(0)
+	if n, err := s.RevokeSubject(t.Context(), issuer, "u", time.Now()); n != 1 || err != nil {
+		t.Errorf("again: got %d, error %v, want 1", n, err)
+	}
+	if n := told.Load(); n < 1 || n > 2 {
+		t.Errorf("again: told of %d ends, want one", n)
+	}
+	if ids := list(); len(ids) != 0 {
+		t.Errorf("at the end: got %d sessions on the list, want none", len(ids))
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	server := redistest.Start(b, redistest.Nothing)
 	s := open(b, server, nil)

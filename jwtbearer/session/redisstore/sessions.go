@@ -102,17 +102,9 @@ func (s *Store) Revoke(ctx context.Context, keys ...session.Key) error {
 }
 
 // revoke ends sessions; if subject is not nil, only those that are still its.
-func (s *Store) revoke(ctx context.Context, keys []session.Key, subject *string) (ended int, err error) {
-	only, of := 0, ""
-	if subject != nil {
-		only, of = 1, *subject
-	}
+func (s *Store) revoke(ctx context.Context, keys []session.Key, subject *session.Key) (ended int, err error) {
 	for part := range slices.Chunk(keys, batch) {
-		names := make([]string, len(part))
-		for i, key := range part {
-			names[i] = s.sessionKey(key)
-		}
-		n, err := s.revokePart(ctx, names, encodeEnded(part), only, of)
+		n, err := s.revokePart(ctx, part, subject)
 		// After an error the server may have done it all the same.
 		s.watchers.ended(part...)
 		if err != nil {
@@ -123,10 +115,22 @@ func (s *Store) revoke(ctx context.Context, keys []session.Key, subject *string)
 	return ended, nil
 }
 
-func (s *Store) revokePart(ctx context.Context, names []string, message string, only int, of string) (int, error) {
+func (s *Store) revokePart(ctx context.Context, part []session.Key, subject *session.Key) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	return revokeScript.Run(ctx, s.client, names, s.remember.Milliseconds(), s.channel(), message, only, of).Int()
+	names := make([]string, len(part), len(part)+1)
+	for i, key := range part {
+		names[i] = s.sessionKey(key)
+	}
+	args := []any{s.remember.Milliseconds(), s.channel(), encodeEnded(part), flag(subject != nil)}
+	if subject != nil {
+		names = append(names, s.name("u", subject.Issuer, subject.ID))
+		args = append(args, subject.ID)
+		for _, key := range part {
+			args = append(args, key.ID)
+		}
+	}
+	return revokeScript.Run(ctx, s.client, names, args...).Int()
 }
 
 // RevokeSubject implements [session.Store], in two round trips.
@@ -141,7 +145,7 @@ func (s *Store) RevokeSubject(ctx context.Context, issuer, subject string, until
 			keys = append(keys, session.Key{Issuer: issuer, ID: id})
 		}
 	}
-	return s.revoke(ctx, keys, &subject)
+	return s.revoke(ctx, keys, &session.Key{Issuer: issuer, ID: subject})
 }
 
 func (s *Store) endSubject(ctx context.Context, issuer, subject string, until time.Time) ([]string, error) {
