@@ -1,9 +1,11 @@
 package jwtbearer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -251,6 +253,112 @@ func TestJunkKeepsNoTenantLoaded(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if _, err := p.Verify(t.Context(), of(0).Token("api1")); !errors.Is(err, jwtbearer.ErrUnavailable) {
 			t.Errorf("a tenant whose good tokens come by the minute made room: %v", err)
+		}
+	})
+}
+
+// TestTenantIsAllowedNoMore: a no of AllowTenant ends what a yes began.
+func TestTenantIsAllowedNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer(t, "https://t0.id.test")
+		var banned atomic.Bool
+		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(map[string]*jwtbearertest.Issuer{"https://t0.id.test": issuer})},
+			AllowTenant: func(string) bool { return !banned.Load() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, _ := v.Policy("api1")
+		remembered, fresh := issuer.Token("api1", jwtbearertest.ExpiresIn(time.Hour)), issuer.Token("api1")
+		if _, err := p.Verify(t.Context(), remembered); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go v.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			ended <- context.Cause(r.Context())
+		})).ServeHTTP(httptest.NewRecorder(), withToken(t, remembered))
+		synctest.Wait()
+		banned.Store(true)
+		for name, token := range map[string]string{"remembered": remembered, "fresh": fresh} {
+			if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrIssuer) {
+				t.Errorf("%s: got %v, want ErrIssuer", name, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, jwtbearer.ErrIssuer) {
+				t.Errorf("the request that was under way: got %v, want ErrIssuer", err)
+			}
+		default:
+			t.Error("the request that was under way goes on")
+		}
+		if st := v.Status(); len(st.Authorities) != 0 || st.Cache.Entries != 0 {
+			t.Errorf("it is still held: %+v", st)
+		}
+		banned.Store(false)
+		if _, err := p.Verify(t.Context(), remembered); err != nil {
+			t.Errorf("allowed again: %v", err)
+		}
+	})
+}
+
+// withToken is a request that carries the token.
+func withToken(t *testing.T, token string) *http.Request {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+// TestJunkOfManyTenants: tokens that nobody signed, for more tenants than are held
+// at a time, do not keep a good client out for longer than a moment, and never once
+// it is in.
+func TestJunkOfManyTenants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers := map[string]*jwtbearertest.Issuer{}
+		of := func(i int) *jwtbearertest.Issuer { return issuers[fmt.Sprintf("https://t%d.id.test", i)] }
+		for i := range 11 {
+			url := fmt.Sprintf("https://t%d.id.test", i)
+			issuers[url] = newIssuer(t, url)
+		}
+		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
+			AllowTenant: func(string) bool { return true },
+			MaxLoaded:   5,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, _ := v.Policy("api1")
+		junk := func() {
+			for i := range 10 {
+				_, _ = p.Verify(t.Context(), of(i).Token("api1", jwtbearertest.Algorithm("EdDSA"), jwtbearertest.ForgedSignature()))
+			}
+		}
+		junk()
+		refused, in := 0, false
+		for second := range 10 * 60 {
+			if second%5 == 0 && (!in || second%120 == 0) { // by Retry-After, and then every two minutes
+				_, err := p.Verify(t.Context(), of(10).Token("api1"))
+				switch {
+				case err == nil:
+					in = true
+				case in || !errors.Is(err, jwtbearer.ErrUnavailable):
+					t.Fatalf("after %d s: %v", second, err)
+				default:
+					refused++
+				}
+			}
+			junk()
+			time.Sleep(time.Second)
+		}
+		if !in || refused > 3 {
+			t.Errorf("the good client was refused %d times before it was in: %t", refused, in)
 		}
 	})
 }

@@ -136,6 +136,16 @@ func TestRememberedTokens(t *testing.T) {
 		forged := other[:lastDot(other)] + token[lastDot(token):]
 		wants(t, verify("api1", forged), jwtbearer.ErrSignature)
 	})
+	run("an issuer that the metadata spells otherwise by now", nil, func(t *testing.T, issuer *jwtbearertest.Issuer, v *jwtbearer.Verifier, verify func(string, string) error) {
+		token := issuer.Token("api1")
+		remember(t, v, verify, token)
+		issuer.SetMetadata("issuer", issuer.URL()+"/")
+		wants(t, v.Refresh(t.Context()), nil)
+		wants(t, verify("api1", token), jwtbearer.ErrIssuer)
+		issuer.SetMetadata("issuer", issuer.URL())
+		wants(t, v.Refresh(t.Context()), nil)
+		wants(t, verify("api1", token), nil)
+	})
 	run("a maximum age", nil, func(t *testing.T, issuer *jwtbearertest.Issuer, v *jwtbearer.Verifier, verify func(string, string) error) {
 		token := issuer.Token("api1", jwtbearertest.ExpiresIn(10*time.Hour))
 		remember(t, v, verify, token)

@@ -88,8 +88,8 @@ func writeError(w http.ResponseWriter, r *http.Request, err error, realm string,
 	}
 	if body != nil {
 		fixed := &fixedStatus{ResponseWriter: w, status: c.status, header: h.Clone()}
+		defer fixed.write() // or net/http would send 200 for a handler that wrote nothing
 		body(fixed, r, c.status, err)
-		fixed.write() // or net/http would send 200 for a handler that wrote nothing
 		return
 	}
 	text := problem(e, c)

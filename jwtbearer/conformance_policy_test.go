@@ -29,6 +29,17 @@ func conformanceKinds() []conformanceArea {
 		)
 	}
 
+	for _, name := range []string{"sub", "client_id", "jti"} {
+		full = append(full, conformanceCase{name: "`" + name + "` is empty", at: strict, want: "claim", source: profile, edit: edits(mint.Claim(name, ""))})
+	}
+	byClient := &conformanceSetup{is: "RequireRFC9068, AudienceClaim `client_id`", options: jwtbearer.Options{RequireRFC9068: true, AudienceClaim: "client_id"}}
+	asClient := edits(mint.Claim("client_id", "api1"))
+	full = append(full,
+		conformanceCase{name: "all that is demanded, where the audience is in another claim", at: byClient, source: profile, with: asClient},
+		conformanceCase{name: "no `aud`, where the audience is in another claim", at: byClient, want: "claim", source: profile, with: asClient, edit: edits(mint.WithoutClaim("aud"))},
+		conformanceCase{name: "`aud` is `[1]`, where the audience is in another claim", at: byClient, want: "claim", source: profile, with: asClient, edit: edits(mint.RawClaim("aud", "[1]"))},
+	)
+
 	const cnf = "RFC 9449, 7.2; RFC 8705, 3; RFC 7800, 3.1"
 	unbound := &conformanceSetup{is: "InsecureAcceptBoundTokens", options: jwtbearer.Options{InsecureAcceptBoundTokens: true}}
 	var bound []conformanceCase

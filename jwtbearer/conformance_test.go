@@ -669,12 +669,13 @@ func conformanceJSON() string {
 		Status int    `json:"status"`
 		Error  string `json:"error,omitempty"`
 		Reason string `json:"reason,omitempty"`
+		Field  string `json:"in_field,omitempty"` // the reason in an Authorization field, where it is another
 		Source string `json:"source"`
 	}
 	var rows []row
 	for _, area := range conformanceTable() {
 		for _, c := range area.cases {
-			r := row{Area: area.title, Case: c.name, Setup: c.setup().is, Status: 200, Reason: c.want, Source: c.source}
+			r := row{Area: area.title, Case: c.name, Setup: c.setup().is, Status: 200, Reason: c.want, Field: c.inField, Source: c.source}
 			if c.want != "" {
 				r.Status, r.Error = conformanceReasons[c.want].status, conformanceReasons[c.want].code
 			}

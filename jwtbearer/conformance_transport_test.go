@@ -75,8 +75,8 @@ func conformanceTransport() []conformanceArea {
 
 		field("the scheme alone", "Bearer", "malformed_credentials", syntax),
 		field("the scheme and a space", "Bearer ", "malformed_credentials", syntax),
-		field("a tab after the scheme", "Bearer\tT", "malformed_credentials", "RFC 9110, 11.4"),
-		field("a space and a tab after the scheme", "Bearer \tT", "malformed_credentials", "RFC 9110, 11.4"),
+		field("a tab after the scheme", "Bearer\t§", "malformed_credentials", "RFC 9110, 11.4"),
+		field("a space and a tab after the scheme", "Bearer \t§", "malformed_credentials", "RFC 9110, 11.4"),
 		field("no space after the scheme but a colon", "Bearer:§", "malformed_credentials", syntax),
 		field("no space after the scheme but a comma", "Bearer,§", "malformed_credentials", syntax),
 		field("no space after the scheme but an equals sign", "Bearer=§", "malformed_credentials", syntax),
@@ -153,6 +153,9 @@ func conformanceTransport() []conformanceArea {
 		{name: "the cookie twice, in two fields", at: cookie, send: cookies("session=§", "session=§"), mendSend: cookies("session=§"), want: "several_tokens", source: several},
 		{name: "the token in the cookie and in the header field", at: cookie, send: both(cookies("session=§"), authorization("Bearer §")), mendSend: cookies("session=§"), want: "several_tokens", source: several},
 		{name: "the token in the cookie, and a malformed header field", at: cookie, send: both(cookies("session=§"), authorization("Bearer")), mendSend: cookies("session=§"), want: "malformed_credentials", source: syntax},
+		{name: "the cookie once more, in a form that net/http cannot read", at: cookie, send: cookies(`session=§; session=b"ad`), mendSend: cookies("session=§"), want: "several_tokens", source: several},
+		{name: "the cookie in a form that net/http cannot read", at: cookie, send: cookies(`session=§\`), mendSend: cookies("session=§"), want: "malformed_credentials", source: several},
+		{name: "another cookie in a form that net/http cannot read", at: cookie, send: cookies(`other=b"ad; session=§`), source: "RFC 6265, 5.4"},
 		{name: "a percent sign in the cookie", at: cookie, send: cookies("session=§%3D"), mendSend: cookies("session=§"), want: "malformed_credentials", source: syntax},
 		{name: "the cookie's token is altered", at: cookie, send: cookies("session=§A"), mendSend: cookies("session=§"), want: "signature", source: "RFC 7515, 5.2"},
 	}
@@ -167,6 +170,10 @@ func conformanceTransport() []conformanceArea {
 		{name: "the token in the query, and the parameter once more without a value", at: inQuery, send: query("access_token=§&access_token="), mendSend: query("access_token=§"), want: "several_tokens", source: several},
 		{name: "the token in the query, and the parameter once more in a form that cannot be read", at: inQuery, send: query("access_token=§&access_token=%zz"), mendSend: query("access_token=§"), want: "malformed_credentials", source: several},
 		{name: "the token in the query, and the parameter once more behind a semicolon", at: inQuery, send: query("access_token=§&a=1;access_token=x"), mendSend: query("access_token=§"), want: "malformed_credentials", source: several},
+		{name: "the token in the query under an escaped name, and the parameter once more in a form that cannot be read", at: inQuery, send: query("%61ccess_token=§&%61ccess_token=%zz"), mendSend: query("%61ccess_token=§"), want: "malformed_credentials", source: several},
+		{name: "the token in the query under an escaped name, and the parameter once more behind a semicolon", at: inQuery, send: query("%61ccess_token=§&a=1;%61ccess_token=x"), mendSend: query("%61ccess_token=§"), want: "malformed_credentials", source: several},
+		{name: "the token in the query, before a semicolon", at: inQuery, send: query("access_token=§;a=1"), mendSend: query("access_token=§"), want: "malformed_credentials", source: several},
+		{name: "the token in the query, and another parameter that cannot be read", at: inQuery, send: query("a=%zz&access_token=§&b=1;c=2"), source: "RFC 6750, 2.3"},
 		{name: "the token in the query and in the header field", at: inQuery, send: both(query("access_token=§"), authorization("Bearer §")), mendSend: query("access_token=§"), want: "several_tokens", source: several},
 		{name: "the parameter in the query is empty", at: inQuery, send: query("access_token="), mendSend: query("access_token=§"), want: "no_token", source: several},
 		{name: "the parameter's name in another case", at: inQuery, send: query("Access_Token=§"), mendSend: query("access_token=§"), want: "no_token", source: "RFC 6750, 2.3"},
@@ -186,7 +193,7 @@ func conformanceTransport() []conformanceArea {
 		{name: "the token in a form, without the rule", method: "POST", send: good, want: "no_token", source: formSource},
 		{name: "the token in a form, by GET", at: inForm, method: "GET", send: good, mendSend: authorization("Bearer §"), want: "no_token", source: formSource},
 		{name: "the token in a form, by DELETE", at: inForm, method: "DELETE", send: good, mendSend: authorization("Bearer §"), want: "no_token", source: formSource},
-		{name: "the token in a multipart form", at: inForm, method: "POST", send: form("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nT\r\n--x--\r\n"), mendSend: good, want: "no_token", source: formSource},
+		{name: "the token in a multipart form", at: inForm, method: "POST", send: form("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n§\r\n--x--\r\n"), mendSend: good, want: "no_token", source: formSource},
 		{name: "the token in a JSON body", at: inForm, method: "POST", send: form("application/json", `{"access_token":"§"}`), mendSend: good, want: "no_token", source: formSource},
 		{name: "the token in a multipart form that other code has parsed already", at: inForm, method: "POST", send: func(r *http.Request, token string) {
 			form("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n§\r\n--x--\r\n")(r, token)
@@ -196,10 +203,13 @@ func conformanceTransport() []conformanceArea {
 		}, mendSend: good, want: "no_token", source: formSource},
 		{name: "the token in the header field, and a query that cannot be read, where no form is sent", at: inForm, method: "GET", send: both(query("a=%zz"), authorization("Bearer §")), source: formSource},
 		{name: "the token in the header field, and a query that cannot be read, where a form is sent by GET", at: inForm, method: "GET", send: both(query("a=%zz"), form(formType, "a=1"), authorization("Bearer §")), source: formSource},
+		{name: "the token in the header field, and a query that cannot be read, where a form is sent by POST", at: inForm, method: "POST", send: both(query("a=1;b=2"), form(formType, "a=1"), authorization("Bearer §")), source: formSource},
+		{name: "the token in a form, and a query that cannot be read", at: inForm, method: "POST", send: both(query("a=%zz"), good), source: formSource},
 		{name: "a form without a media type", at: inForm, method: "POST", send: form("", "access_token=§"), mendSend: good, want: "no_token", source: formSource},
 		{name: "the token in the query of a form request", at: inForm, method: "POST", send: both(query("access_token=§"), form(formType, "a=1")), mendSend: good, want: "no_token", source: formSource},
 		{name: "the token in a form twice", at: inForm, method: "POST", send: form(formType, "access_token=§&access_token=§"), mendSend: good, want: "several_tokens", source: several},
 		{name: "the token in a form and in the header field", at: inForm, method: "POST", send: both(good, authorization("Bearer §")), mendSend: good, want: "several_tokens", source: several},
+		{name: "the token in a form, and the parameter once more behind a semicolon", at: inForm, method: "POST", send: form(formType, "access_token=§&a=1;access_token=x"), mendSend: good, want: "malformed_credentials", source: several},
 		{name: "a form that cannot be read", at: inForm, method: "POST", send: form(formType, "access_token=§&a=%zz"), mendSend: good, want: "malformed_credentials", source: formSource},
 	}
 	everywhere := &conformanceSetup{is: "all three rules", rules: []jwtbearer.Rule{jwtbearer.Cookie("session"), jwtbearer.InsecureQuery("access_token"), jwtbearer.InsecureForm("access_token")}, private: true}

@@ -102,29 +102,62 @@ func token68(s string) bool {
 func fromCookie(name string) extractor {
 	return func(r *http.Request) (string, *Error) {
 		cookies := r.CookiesNamed(name)
-		switch {
-		case len(cookies) == 0:
-			return "", nil
-		case len(cookies) > 1:
+		// net/http passes over cookies that it cannot read; another party might take
+		// one of those for the token.
+		switch sent := cookiesSent(r, name); {
+		case sent > 1:
 			return "", refuse(ErrSeveralTokens)
+		case sent != len(cookies):
+			return "", refuse(ErrMalformedCredentials)
+		case sent == 0:
+			return "", nil
 		}
 		return strings.Clone(cookies[0].Value), nil // see alone
 	}
 }
 
+// cookiesSent counts the cookies of that name, readable or not.
+func cookiesSent(r *http.Request, name string) (n int) {
+	for _, field := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(field, ";") {
+			if key, _, _ := strings.Cut(pair, "="); strings.Trim(key, " \t") == name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // fromQuery takes the token from the query parameter of that name.
 func fromQuery(name string) extractor {
-	return func(r *http.Request) (string, *Error) {
-		if r.URL.RawQuery == "" {
-			return "", nil
+	return func(r *http.Request) (string, *Error) { return onlyParameter(r.URL.RawQuery, name) }
+}
+
+// onlyParameter returns the one value of a query parameter. A repeated one is
+// refused (RFC 6750, Section 3.1), also where only another party would read it: an
+// escape that is none makes net/url drop the parameter, and to some a semicolon
+// separates, too.
+func onlyParameter(query, name string) (token string, refused *Error) {
+	found, unreadable := 0, false
+	for pair := range strings.SplitSeq(query, "&") {
+		for part := range strings.SplitSeq(pair, ";") {
+			key, value, _ := strings.Cut(part, "=")
+			if key, err := url.QueryUnescape(key); err != nil || key != name {
+				continue
+			}
+			value, err := url.QueryUnescape(value)
+			unreadable = unreadable || err != nil || part != pair
+			token = value
+			found++
 		}
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil && strings.Contains(r.URL.RawQuery, name) {
-			// What could not be read may have been another token.
-			return "", refuse(ErrMalformedCredentials)
-		}
-		return onlyValue(values, name)
 	}
+	switch {
+	case unreadable:
+		return "", refuse(ErrMalformedCredentials)
+	case found > 1:
+		return "", refuse(ErrSeveralTokens)
+	}
+	return strings.Clone(token), nil // see alone
 }
 
 // fromForm takes the token from a form body (RFC 6750, Section 2.2): only of a
@@ -140,22 +173,20 @@ func fromForm(name string) extractor {
 		if err != nil || mediaType != "application/x-www-form-urlencoded" {
 			return "", nil
 		}
-		if err := r.ParseForm(); err != nil { // reads 10 MB at most
-			return "", refuse(ErrMalformedCredentials)
+		if r.PostForm == nil {
+			// Without the query, whose mistakes are none of the body.
+			body := &http.Request{Method: r.Method, Header: r.Header, Body: r.Body, URL: new(url.URL)}
+			if err := body.ParseForm(); err != nil { // reads 10 MB at most
+				return "", refuse(ErrMalformedCredentials)
+			}
+			r.PostForm = body.PostForm
 		}
-		return onlyValue(r.PostForm, name)
-	}
-}
-
-// onlyValue returns the one value of the parameter. A repeated parameter is
-// refused (RFC 6750, Section 3.1).
-func onlyValue(values url.Values, name string) (string, *Error) {
-	switch list := values[name]; len(list) {
-	case 0:
-		return "", nil
-	case 1:
-		return strings.Clone(list[0]), nil // see alone
-	default:
+		switch list := r.PostForm[name]; len(list) {
+		case 0:
+			return "", nil
+		case 1:
+			return strings.Clone(list[0]), nil // see alone
+		}
 		return "", refuse(ErrSeveralTokens)
 	}
 }

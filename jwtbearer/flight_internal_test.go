@@ -60,6 +60,35 @@ func TestFlightsOfOtherKeys(t *testing.T) {
 	}
 }
 
+// TestLateFlights: who gets to the check of a signature after another request has
+// made it, and looked for the token before that, does not make it again.
+func TestLateFlights(t *testing.T) {
+	_, keys := someKey(t)
+	v, err := newVerifier(&Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	known := &Token{raw: "raw", key: keys[0]}
+	v.cache.Put("raw", &verified{token: known, until: now.Add(time.Hour)}, 100, now)
+	for _, tt := range []struct {
+		name string
+		keys []*jwks.Key
+		now  time.Time
+		want *Token
+	}{
+		{"the same key", keys, now, known},
+		{"another key", func() []*jwks.Key { _, other := someKey(t); return other }(), now, nil},
+		{"too long ago", keys, now.Add(time.Hour), nil},
+	} {
+		// A signature that does not hold: only what is remembered can pass.
+		token := &Token{raw: "raw", header: &jose.Header{Algorithm: "EdDSA"}}
+		if got := v.checkSignature(token, &signature{value: make([]byte, 64)}, tt.keys, tt.now); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got != nil, tt.want != nil)
+		}
+	}
+}
+
 func someKey(t *testing.T) (ed25519.PrivateKey, []*jwks.Key) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)

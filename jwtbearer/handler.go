@@ -65,8 +65,10 @@ func (p *Policy) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 		err = refuse(errNoToken)
 	}
 	if err != nil {
+		// Answered also if a hook panics: what contains the panic further out might
+		// write nothing, and net/http would make a 200 of that.
+		defer p.v.answer(w, r, err)
 		p.v.refused(r.Context(), r, err)
-		p.v.answer(w, r, err)
 		return
 	}
 	p.v.accepted(r.Context(), r, a.token)

@@ -52,6 +52,7 @@ func Join(verifiers ...*Verifier) (*Verifier, error) {
 				}
 			}
 			v.tenants = append(v.tenants, t)
+			t.share(v.cache)
 		}
 		if m.introspector != nil {
 			if v.introspector != nil {

@@ -116,10 +116,13 @@ type Options struct {
 // CacheOptions bound the memory of verified tokens, which spares a repeated
 // token its signature check, and nothing else: time, audience, rules and
 // checkers are judged on every request. The tokens themselves are kept in
-// memory, so whoever can read the memory of the process can read them.
+// memory, also for some time after they have expired, so whoever can read the
+// memory of the process can read them.
 type CacheOptions struct {
 	// MaxEntries is how many tokens are remembered, at most 16,777,216. Zero
-	// means 16,384. It is rounded down to a power of two, of at least 8.
+	// means 16,384. It is rounded down to a power of two, of at least 8. Where a
+	// token can be is decided by its hash: twice as many as are in use at a time
+	// are room for nearly all of them.
 	MaxEntries int
 	// MaxBytes is how much memory they may take. Zero means 32 MiB.
 	MaxBytes int

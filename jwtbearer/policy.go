@@ -92,7 +92,9 @@ func (p *Policy) Check(r *http.Request) (*Token, error) {
 
 // Verify decides whether the token raw is good for this policy, where there is
 // no request to take it from. ctx bounds the wait for keys, if one is needed.
-// Every error is an *[Error]; the token is nil then.
+// Every error is an *[Error]; the token is nil then. raw is kept in memory for as
+// long as the token is remembered: what is cut from a much longer text should be
+// copied first ([strings.Clone]).
 func (p *Policy) Verify(ctx context.Context, raw string) (*Token, error) {
 	t, err := p.verify(ctx, raw, nil, nil)
 	if err != nil {
@@ -129,7 +131,7 @@ func (p *Policy) check(r *http.Request) (*admission, *Error) {
 	}
 	t, err := p.verify(r.Context(), raw, r, outer)
 	switch {
-	case err != nil && err.Reason.class == ErrInvalidToken && err.Reason != ErrSerialization && !token68(raw):
+	case err != nil && err.Reason.class == ErrInvalidToken && err.Reason != ErrSerialization && !token68(raw[:min(len(raw), maxTokenLength)]):
 		// Not the form that the scheme demands, whatever it stands for and
 		// whatever was found out first.
 		return nil, refuse(ErrMalformedCredentials)
@@ -164,8 +166,12 @@ func (p *Policy) verify(ctx context.Context, raw string, r *http.Request, outer 
 	if err != nil {
 		return nil, err
 	}
-	if p.asksCheckers() && (outer == nil || !outer.checked) {
+	if p.asksCheckers() && (outer == nil || !outer.checked) && len(t.authority.profile.checkers) > 0 {
 		if err := t.checkAlive(ctx, r); err != nil {
+			return nil, err
+		}
+		// They may have taken a while.
+		if err := p.checkTime(t, time.Now(), true); err != nil {
 			return nil, err
 		}
 	}

@@ -204,10 +204,13 @@ func (l *life) judge(ctx context.Context, t *Token) (refused *Error) {
 	if t.key == nil {
 		// Only its authority can say what an opaque token is worth by now.
 		p := l.under()[0]
-		if _, err := p.v.introspect(ctx, p, t.raw, now); err != nil && errors.Is(err, ErrInvalidToken) {
+		if _, err := p.v.introspect(ctx, p, t.raw); err != nil && errors.Is(err, ErrInvalidToken) {
 			return err
 		}
 		return nil
+	}
+	if !t.authority.allowed() {
+		return t.authority.refuse(ErrIssuer)
 	}
 	if errors.Is(t.authority.keys.Holds(t.key, now), jwks.ErrKeyNotFound) {
 		return t.authority.refuse(ErrUnknownKey)

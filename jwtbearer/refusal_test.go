@@ -96,8 +96,13 @@ func TestAPanicIsNoPass(t *testing.T) {
 						}()
 						handler.ServeHTTP(w, r)
 					}()
-					if called > 0 || w.Body.Len() > 0 {
-						t.Errorf("the handler was called %d times, the body is %q", called, w.Body)
+					if called > 0 {
+						t.Errorf("the handler was called %d times", called)
+					}
+					// Whoever recovers further out may write nothing: what was refused is
+					// answered all the same.
+					if tt.audience != "api1" && w.Code != 401 || w.Code == 200 && w.Body.Len() > 0 {
+						t.Errorf("got %d %q", w.Code, w.Body)
 					}
 				}
 			})

@@ -3,6 +3,7 @@ package jwtbearer
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -214,7 +215,14 @@ func TokenType(types ...string) Rule {
 // cross-site request forgery, by [net/http.CrossOriginProtection] and a
 // SameSite cookie. A request with a token in the Authorization field as well is
 // refused.
-func Cookie(name string) Rule { return extractRule("Cookie", name, fromCookie, false) }
+func Cookie(name string) Rule {
+	return ruleFunc(func(p *Policy) error {
+		if err := (&http.Cookie{Name: name}).Valid(); err != nil {
+			return misconfigured("Cookie", fmt.Sprintf("%q", name), "give the name of a cookie (RFC 6265, Section 4.1.1)")
+		}
+		return extractRule("Cookie", name, fromCookie, false).apply(p)
+	})
+}
 
 // InsecureQuery also takes a token from the query parameter of that name (to
 // extract), "access_token" by custom. URLs end up in logs, in the history of
@@ -228,10 +236,11 @@ func InsecureQuery(name string) Rule { return extractRule("InsecureQuery", name,
 // body (to extract; RFC 6750, Section 2.2), "access_token" by custom, of POST,
 // PUT and PATCH requests. Any site can make a browser send such a form, and the
 // body is read before the request was found good, up to 10 MB. The handler
-// finds the other parameters in PostForm.
+// finds the other parameters in PostForm. Nothing must have read the form before:
+// what net/http could not read of it, it does not tell a second time.
 func InsecureForm(name string) Rule { return extractRule("InsecureForm", name, fromForm, false) }
 
-func extractRule(rule, name string, from func(string) extractor, uncached bool) Rule {
+func extractRule(rule, name string, from func(string) extractor, uncached bool) ruleFunc {
 	return ruleFunc(func(p *Policy) error {
 		if name == "" {
 			return misconfigured(rule, `""`, "give the name")

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bearerguard/bearerguard/jwks"
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/tokencache"
 )
 
 // TenantOptions are the options of [NewTenants].
@@ -22,23 +22,29 @@ type TenantOptions struct {
 	// Tenants are the tenants that are allowed, compared exactly.
 	Tenants []string
 	// AllowTenant, if not nil, is asked about tenants that are not listed in
-	// Tenants. It is called on the request path with a name taken from a token
-	// that nobody vouches for yet: it must be fast, safe for concurrent use,
-	// and say yes only to tenants that are known to it, since a yes makes this
-	// host fetch that tenant's keys.
+	// Tenants. It is called for every token, on the request path, often with a
+	// name taken from a token that nobody vouches for yet: it must be fast, safe
+	// for concurrent use, and say yes only to tenants that are known to it, since
+	// a yes makes this host fetch that tenant's keys. From its first no on, the
+	// tenant's tokens are refused.
 	AllowTenant func(tenant string) bool
 	// TenantClaim is a claim that must name the tenant too, such as Entra's
 	// "tid". Empty means that there is none.
 	TenantClaim string
 	// MaxLoaded is how many tenants have their keys held at a time. Zero means
-	// 1,000. The one that was not used for longest makes room, unless it was
-	// used within the last minute: a new tenant is answered by 503 then.
+	// 1,000. One whose tokens have never been good makes room, 10 seconds after it
+	// was loaded, or else the one that was not used for longest, unless that was
+	// within the last minute: a new tenant is answered by 503 then.
 	MaxLoaded int
 }
 
 // minIdle is how long a tenant is left alone before it can be unloaded, so that
-// a changing crowd does not make this host fetch all the time.
-const minIdle = time.Minute
+// a changing crowd does not make this host fetch all the time; minTrial is that of
+// a tenant of which there was no good token yet, which anybody can have loaded.
+const (
+	minIdle  = time.Minute
+	minTrial = 10 * time.Second
+)
 
 // NewTenants returns a verifier for an authority that has an issuer for each of
 // its tenants. The template is such an issuer with a placeholder in braces for
@@ -84,9 +90,13 @@ func NewTenants(template string, opts *TenantOptions) (*Verifier, error) {
 	}
 	t := &tenants{
 		template: template, prefix: prefix, suffix: strings.TrimSuffix(suffix, "/"), placeholder: "{" + name + "}",
-		profile: p, options: o, listed: slices.Clone(opts.Tenants), allow: opts.AllowTenant,
+		profile: p, options: o, listed: make(map[string]bool, len(opts.Tenants)), allow: opts.AllowTenant,
 		claim: opts.TenantClaim, max: opts.MaxLoaded, live: make(map[string]*authority),
 	}
+	for _, tenant := range opts.Tenants {
+		t.listed[tenant] = true
+	}
+	t.share(v.cache)
 	if t.max == 0 {
 		t.max = 1000
 	}
@@ -109,7 +119,7 @@ type tenants struct {
 
 	profile *profile
 	options Options
-	listed  []string
+	listed  map[string]bool
 	allow   func(string) bool
 	claim   string
 	max     int
@@ -117,14 +127,17 @@ type tenants struct {
 	liveMu  sync.RWMutex
 	live    map[string]*authority
 	closed  bool
-	closing sync.WaitGroup // unloaded key sets
+	caches  []*tokencache.Cache[*verified] // that hold tokens of the tenants
+	closing sync.WaitGroup                 // unloaded key sets
 }
 
 // tenant is what an authority is as one of many.
 type tenant struct {
 	name     string
 	claim    string
-	lastUsed atomic.Int64 // Unix seconds
+	of       *tenants
+	loaded   time.Time
+	lastUsed atomic.Int64 // Unix seconds; 0: by no good token yet
 	gone     atomic.Bool
 }
 
@@ -143,6 +156,25 @@ func (a *authority) used(now time.Time) {
 	if a.tenant != nil && a.tenant.lastUsed.Load() != now.Unix() {
 		a.tenant.lastUsed.Store(now.Unix())
 	}
+}
+
+// allowed reports whether the authority is still one of those whose tokens are
+// accepted.
+func (a *authority) allowed() bool { return a.tenant == nil || a.tenant.of.allows(a.tenant.name) }
+
+func (t *tenants) allows(name string) bool {
+	return t.listed[name] || t.allow != nil && t.allow(name)
+}
+
+// share notes that a verifier keeps tokens of the tenants in this cache, which may
+// be nil.
+func (t *tenants) share(cache *tokencache.Cache[*verified]) {
+	if cache == nil {
+		return
+	}
+	t.liveMu.Lock()
+	defer t.liveMu.Unlock()
+	t.caches = append(t.caches, cache)
 }
 
 // match returns the name of the tenant whose issuer this is.
@@ -170,15 +202,18 @@ func tenantName(s string) bool {
 // authority returns the authority of a tenant, and loads it if it is allowed
 // and there is room.
 func (t *tenants) authority(name string) (*authority, *Error) {
-	now := time.Now()
+	allowed, now := t.allows(name), time.Now()
 	t.liveMu.RLock()
 	a := t.live[name]
 	t.liveMu.RUnlock()
-	if a != nil {
-		return a, nil
-	}
-	if !slices.Contains(t.listed, name) && (t.allow == nil || !t.allow(name)) {
+	switch {
+	case !allowed:
+		if a != nil {
+			t.expel(a)
+		}
 		return nil, refuse(ErrIssuer)
+	case a != nil:
+		return a, nil
 	}
 	t.liveMu.Lock()
 	defer t.liveMu.Unlock()
@@ -187,26 +222,25 @@ func (t *tenants) authority(name string) (*authority, *Error) {
 		return nil, refuse(ErrClosed)
 	case a != nil:
 		return a, nil
-	case len(t.live) >= t.max && !t.unloadIdle(now):
+	case len(t.live) >= t.max && !t.unloadOne(now):
 		return nil, &Error{Reason: ErrKeysUnavailable, Detail: fmt.Sprintf("%d tenants of %s are in use", t.max, t.template)}
 	}
-	a, err := t.load(name)
+	a, err := t.load(name, now)
 	if err != nil {
 		return nil, &Error{Reason: ErrKeysUnavailable, Err: err}
 	}
-	a.used(now)
 	t.live[name] = a
 	return a, nil
 }
 
 // load starts to fetch the keys of a tenant; it does not wait for them.
-func (t *tenants) load(name string) (*authority, error) {
+func (t *tenants) load(name string, now time.Time) (*authority, error) {
 	o, issuer := t.filled(name), t.issuer(name)
 	keys, _, err := keySet(issuer, t.profile, &o)
 	if err != nil {
 		return nil, err
 	}
-	return &authority{issuer: issuer, profile: t.profile, keys: keys, owned: true, tenant: &tenant{name: name, claim: t.claim}}, nil
+	return &authority{issuer: issuer, profile: t.profile, keys: keys, owned: true, tenant: &tenant{name: name, claim: t.claim, of: t, loaded: now}}, nil
 }
 
 // issuer returns the issuer of a tenant.
@@ -230,22 +264,55 @@ func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("jwtbearer: no network")
 }
 
-// unloadIdle drops the tenant that was not used for longest, if it was idle for
-// long enough, and reports whether it did. The caller holds liveMu.
-func (t *tenants) unloadIdle(now time.Time) bool {
-	var oldest *authority
+// unloadOne makes room for a tenant and reports whether it could: the oldest of
+// those without a good token yet goes first, then the one that was not used for
+// longest. The caller holds liveMu.
+func (t *tenants) unloadOne(now time.Time) bool {
+	var trial, idle *tenant
 	for _, a := range t.live {
-		if oldest == nil || a.tenant.lastUsed.Load() < oldest.tenant.lastUsed.Load() {
-			oldest = a
+		one := a.tenant
+		switch last := one.lastUsed.Load(); {
+		case last == 0:
+			if trial == nil || one.loaded.Before(trial.loaded) {
+				trial = one
+			}
+		case idle == nil || last < idle.lastUsed.Load():
+			idle = one
 		}
 	}
-	if oldest == nil || now.Unix()-oldest.tenant.lastUsed.Load() < int64(minIdle/time.Second) {
+	switch {
+	case trial != nil && now.Sub(trial.loaded) >= minTrial:
+		t.unload(trial)
+	case idle != nil && now.Unix()-idle.lastUsed.Load() >= int64(minIdle/time.Second):
+		t.unload(idle)
+	default:
 		return false
 	}
-	delete(t.live, oldest.tenant.name)
-	oldest.tenant.gone.Store(true)
-	t.closing.Go(func() { _ = oldest.keys.Close() }) // waits for a fetch to end
 	return true
+}
+
+// expel drops a tenant that is allowed no more.
+func (t *tenants) expel(a *authority) {
+	t.liveMu.Lock()
+	defer t.liveMu.Unlock()
+	if !t.closed && t.live[a.tenant.name] == a {
+		t.unload(a.tenant)
+	}
+}
+
+// unload drops a tenant, and what is remembered of its tokens, which would keep
+// its keys in memory. The caller holds liveMu.
+func (t *tenants) unload(one *tenant) {
+	a := t.live[one.name]
+	delete(t.live, one.name)
+	one.gone.Store(true)
+	caches := t.caches
+	t.closing.Go(func() {
+		_ = a.keys.Close() // waits for a fetch to end
+		for _, cache := range caches {
+			cache.Sweep(time.Now())
+		}
+	})
 }
 
 // loaded returns the authorities that are loaded.

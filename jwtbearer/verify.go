@@ -29,6 +29,9 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	if v.closed.Load() {
 		return nil, refuse(ErrClosed)
 	}
+	if len(raw) > maxTokenLength {
+		return nil, refuse(ErrTooLarge)
+	}
 	if t, err := v.recall(raw, now); t != nil || err != nil {
 		if err == nil {
 			err = p.admit(t, now, true)
@@ -43,7 +46,7 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	t, refused := v.parse(raw, sig)
 	if refused != nil {
 		if v.introspector != nil && opaque(refused.Reason) {
-			return v.introspect(ctx, p, raw, now)
+			return v.introspect(ctx, p, raw)
 		}
 		return nil, refused
 	}
@@ -82,24 +85,26 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	if a.keys.TokenIssuer() != t.issuer {
 		return nil, a.refuse(ErrIssuer)
 	}
-	if found := v.checkSignature(t, sig, keys, now); found != nil {
-		a.used(now)
-		return found, nil
-	}
-	if t.header.KeyID == "" {
+	found := v.checkSignature(t, sig, keys, now)
+	if found == nil && t.header.KeyID == "" {
 		// Without a key id, a new key can only show itself like this.
 		fresh, err := a.keys.FindNew(ctx, t.header.Algorithm, keys)
 		if err != nil && !errors.Is(err, jwks.ErrKeyNotFound) {
 			return nil, a.keyError(err)
 		}
 		if len(fresh) > 0 {
-			if found := v.checkSignature(t, sig, fresh, now); found != nil {
-				a.used(now)
-				return found, nil
-			}
+			found = v.checkSignature(t, sig, fresh, now)
 		}
 	}
-	return nil, a.refuse(ErrSignature)
+	if found == nil {
+		return nil, a.refuse(ErrSignature)
+	}
+	a.used(now)
+	// It may have expired while keys were waited for.
+	if err := p.checkTime(found, time.Now(), true); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // refuse makes the error of a refusal that concerns the authority.
@@ -124,17 +129,21 @@ func (v *Verifier) recall(raw string, now time.Time) (*Token, *Error) {
 		return nil, nil
 	}
 	e, ok := v.cache.Get(raw)
-	if !ok || !now.Before(e.until) || e.token.authority.unloaded() {
+	if !ok || !now.Before(e.until) {
 		return nil, nil
 	}
-	switch err := e.token.authority.keys.Holds(e.token.key, now); {
+	a := e.token.authority
+	if !a.allowed() || a.unloaded() || a.keys.TokenIssuer() != e.token.issuer {
+		return nil, nil
+	}
+	switch err := a.keys.Holds(e.token.key, now); {
 	case err == nil:
-		e.token.authority.used(now)
+		a.used(now)
 		return e.token, nil
 	case errors.Is(err, jwks.ErrKeyNotFound):
 		return nil, nil
 	default:
-		return nil, e.token.authority.keyError(err)
+		return nil, a.keyError(err)
 	}
 }
 
@@ -157,9 +166,6 @@ func (s *signature) release() {
 // parse reads a JWT into a Token and its signature into sig. Nothing in it is to
 // be believed yet.
 func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
-	if len(raw) > maxTokenLength {
-		return nil, refuse(ErrTooLarge)
-	}
 	c, err := jose.Split(raw)
 	if err != nil {
 		e := refuse(shapeReason(err))
@@ -224,7 +230,7 @@ func (t *Token) readClaims() (wrong string) {
 			t.issuer, ok = value.Str()
 		case "sub":
 			t.subject, ok = value.Str()
-			subject = true
+			subject = t.subject != ""
 		case "exp":
 			ok = readTime(value, &t.times.Expiry)
 		case "nbf":
@@ -234,10 +240,10 @@ func (t *Token) readClaims() (wrong string) {
 			issuedAt = true
 		case "jti":
 			ok = value.Kind() == strictjson.String
-			id = true
+			id = value.Raw() != `""`
 		case "client_id":
 			ok = value.Kind() == strictjson.String
-			client = true
+			client = value.Raw() != `""`
 		case "azp", "appid":
 			ok = value.Kind() == strictjson.String
 		case "scope", "scp":
@@ -272,6 +278,12 @@ func (p *profile) checkClaimTypes(t *Token) (wrong string) {
 	if v, ok := t.claims.Get(p.sessionClaim); ok && v.Kind() != strictjson.String {
 		return p.sessionClaim
 	}
+	if p.rfc9068 && p.audienceClaim != "aud" {
+		aud, _ := t.claims.Get("aud") // which the profile demands all the same
+		if _, ok := aud.Strings(); !ok && aud.Kind() != strictjson.String {
+			return "aud"
+		}
+	}
 	aud, present := t.claims.Get(p.audienceClaim)
 	if s, ok := aud.Str(); ok {
 		t.audience = []string{s}
@@ -292,9 +304,15 @@ func (p *Policy) admit(t *Token, now time.Time, trusted bool) *Error {
 	if !p.meantFor(t) {
 		return p.wrongAudience(t)
 	}
-	err := clockskew.Check(t.times, now, a.profile.skew)
+	return p.checkTime(t, now, trusted)
+}
+
+// checkTime refuses a token that is not alive at now.
+func (p *Policy) checkTime(t *Token, now time.Time, trusted bool) *Error {
+	skew := t.authority.profile.skew
+	err := clockskew.Check(t.times, now, skew)
 	if err == nil && p.maxAge > 0 {
-		err = clockskew.CheckAge(t.times.IssuedAt, now, p.maxAge, a.profile.skew)
+		err = clockskew.CheckAge(t.times.IssuedAt, now, p.maxAge, skew)
 	}
 	if err != nil {
 		return p.wrongTime(t, err, now, trusted)
@@ -359,6 +377,11 @@ func (p *Policy) meantFor(t *Token) bool {
 // get may be another request's Token for the same bytes.
 func (v *Verifier) checkSignature(t *Token, sig *signature, keys []*jwks.Key, now time.Time) *Token {
 	found, _, _ := v.flight.Do(t.raw, func() (any, error) {
+		// Who looked before the last flight for this token landed, and got here after
+		// it, finds what that has found.
+		if known := v.remembered(t.raw, keys, now); known != nil {
+			return known, nil
+		}
 		if !v.verifies(t, sig, keys, now) {
 			return keys, nil
 		}
@@ -382,6 +405,18 @@ func (v *Verifier) checkSignature(t *Token, sig *signature, keys []*jwks.Key, no
 	return nil
 }
 
+// remembered returns the token raw if one of the keys is known to have verified it.
+func (v *Verifier) remembered(raw string, keys []*jwks.Key, now time.Time) *Token {
+	if v.cache == nil {
+		return nil
+	}
+	e, ok := v.cache.Peek(raw)
+	if !ok || !now.Before(e.until) || !slices.Contains(keys, e.token.key) {
+		return nil
+	}
+	return e.token
+}
+
 // verifies reports whether one of the keys verifies the signature of t, and
 // remembers t if so.
 func (v *Verifier) verifies(t *Token, sig *signature, keys []*jwks.Key, now time.Time) bool {
@@ -392,16 +427,23 @@ func (v *Verifier) verifies(t *Token, sig *signature, keys []*jwks.Key, now time
 		t.key = k
 		v.headers.remember(sig.header, t.header, now)
 		if v.cache != nil {
-			v.cache.Put(t.raw, &verified{token: t, until: now.Add(maxVerifiedAge)}, t.memory(), now)
+			v.cache.Put(t.raw, &verified{token: t, until: now.Add(maxVerifiedAge)}, t.memory()+len(sig.header), now)
 		}
 		return true
 	}
 	return false
 }
 
-// memory is about what a cached token takes: the texts, and what points to them.
+// memory is about what a cached token takes, without its header: the texts, and
+// what points to them.
 func (t *Token) memory() int {
-	return len(t.raw) + len(t.claims.Text()) + 8*t.claims.Len() + 640
+	n := len(t.raw) + t.claims.Memory() + 16*cap(t.audience) + 640
+	if t.claims.Escaped() {
+		for _, audience := range t.audience {
+			n += len(audience) // may be no part of the claims' text
+		}
+	}
+	return n
 }
 
 // headerCache remembers parsed headers by their text, since all tokens that an

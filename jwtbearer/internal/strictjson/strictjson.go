@@ -44,6 +44,19 @@ type member struct {
 // Text returns the object as it was parsed.
 func (o *Object) Text() string { return o.text }
 
+// Escaped reports whether the text has an escape sequence, so that a string of it
+// may be no part of the text.
+func (o *Object) Escaped() bool { return strings.IndexByte(o.text, '\\') >= 0 }
+
+// Memory returns about how many bytes the object takes.
+func (o *Object) Memory() int {
+	n := len(o.text) + 8*cap(o.members) + 16*cap(o.names)
+	for _, name := range o.names {
+		n += len(name)
+	}
+	return n
+}
+
 // Len returns the number of members.
 func (o *Object) Len() int { return len(o.members) }
 

@@ -71,27 +71,59 @@ func hash(seed maphash.Seed, token string) uint64 { return maphash.Comparable(se
 
 // Get returns the value of token.
 func (c *Cache[V]) Get(token string) (V, bool) {
-	if table := c.table.Load(); table != nil {
-		h := hash(c.seed, token)
-		for i := range &(*table)[h&c.mask] {
-			e := (*table)[h&c.mask][i].Load()
-			if e == nil || e.hash != h || e.token != token {
-				continue
-			}
-			// Written only when it changes: a store on every hit would make the
-			// cores fight for the line.
-			if !e.used.Load() {
-				e.used.Store(true)
-			}
-			if rand.Uint32()%sampling == 0 {
-				c.hits.Add(sampling)
-			}
-			return e.value, true
-		}
+	e := c.find(token)
+	if e == nil {
+		c.misses.Add(1)
+		var none V
+		return none, false
 	}
-	c.misses.Add(1)
+	// Written only when it changes: a store on every hit would make the cores fight
+	// for the line.
+	if !e.used.Load() {
+		e.used.Store(true)
+	}
+	if rand.Uint32()%sampling == 0 {
+		c.hits.Add(sampling)
+	}
+	return e.value, true
+}
+
+// Peek is Get for a second look: it counts neither as a hit nor as a miss.
+func (c *Cache[V]) Peek(token string) (V, bool) {
+	if e := c.find(token); e != nil {
+		return e.value, true
+	}
 	var none V
 	return none, false
+}
+
+func (c *Cache[V]) find(token string) *entry[V] {
+	table := c.table.Load()
+	if table == nil {
+		return nil
+	}
+	h := hash(c.seed, token)
+	for i := range &(*table)[h&c.mask] {
+		if e := (*table)[h&c.mask][i].Load(); e != nil && e.hash == h && e.token == token {
+			return e
+		}
+	}
+	return nil
+}
+
+// Sweep removes the dead entries. It looks at all of them.
+func (c *Cache[V]) Sweep(now time.Time) {
+	table := c.table.Load()
+	if table == nil {
+		return
+	}
+	for s := range *table {
+		for i := range (*table)[s] {
+			if e := (*table)[s][i].Load(); e != nil && c.dead(e.value, now) {
+				c.remove(&(*table)[s][i], e)
+			}
+		}
+	}
 }
 
 // Put stores the value of token, whose memory is size bytes; it replaces the

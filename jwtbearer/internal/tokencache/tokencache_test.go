@@ -318,3 +318,31 @@ func TestGetAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestPeekAndSweep(t *testing.T) {
+	now := time.Now()
+	c := tokencache.New(64, 1<<20, func(v int, _ time.Time) bool { return v%2 == 1 })
+	c.Sweep(now) // before there is a table
+	for i := range 40 {
+		c.Put(fmt.Sprint(i), i, 10, now)
+	}
+	before := c.Stats()
+	if v, ok := c.Peek("4"); !ok || v != 4 {
+		t.Errorf("Peek: got %d, %t", v, ok)
+	}
+	if _, ok := c.Peek("none"); ok {
+		t.Error("Peek found what is not there")
+	}
+	if after := c.Stats(); after != before {
+		t.Errorf("Peek counts: %+v, before %+v", after, before)
+	}
+	c.Sweep(now)
+	for i := range 40 {
+		if _, ok := c.Peek(fmt.Sprint(i)); ok != (i%2 == 0) {
+			t.Errorf("%d is there: %t", i, ok)
+		}
+	}
+	if st := c.Stats(); st.Entries != 20 || st.Bytes != 200 {
+		t.Errorf("got %+v, want 20 entries of 10 bytes", st)
+	}
+}
