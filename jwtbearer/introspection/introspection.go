@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -289,7 +290,8 @@ func (c *Client) ask(ctx context.Context, token, key string) (a answer, err erro
 	// goroutine, where a panic would end the process.
 	defer func() {
 		if p := recover(); p != nil {
-			a, err = answer{}, c.failed(fmt.Errorf("introspection: a panic while asking: %v", p))
+			// The stack says where; what was panicked with may hold the token.
+			a, err = answer{}, c.failed(fmt.Errorf("introspection: a panic while asking, with a value of type %T", p), "stack", string(debug.Stack()))
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
@@ -326,8 +328,8 @@ func (c *Client) ask(ctx context.Context, token, key string) (a answer, err erro
 	return a, nil
 }
 
-// failed counts a failure, and says it in the log, at most twice a minute.
-func (c *Client) failed(err error) error {
+// failed counts a failure, and says it in the log with more, at most twice a minute.
+func (c *Client) failed(err error, more ...any) error {
 	c.failures.Add(1)
 	now := time.Now().UnixNano()
 	if last := c.loggedAt.Load(); (last == 0 || now-last >= int64(30*time.Second)) && c.loggedAt.CompareAndSwap(last, now) {
@@ -335,7 +337,7 @@ func (c *Client) failed(err error) error {
 		if logger == nil {
 			logger = slog.Default()
 		}
-		logger.Error("introspection: the authority cannot be asked; requests are answered 503", "error", err)
+		logger.Error("introspection: the authority cannot be asked; requests are answered 503", append(more, "error", err)...)
 	}
 	return err
 }

@@ -446,6 +446,25 @@ func TestCredentials(t *testing.T) {
 	})
 }
 
+// TestPanicValueIsNotLogged: what a function or a transport of the caller panics
+// with may hold the token.
+func TestPanicValueIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		c := newClient(t, introspection.Options{
+			Authorize:  func(_ context.Context, _ http.Header, form url.Values) error { panic(form) },
+			HTTPClient: authority(says(`{"active":true}`)), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		_, err := c.Introspect(t.Context(), "the-token")
+		if !isUnknown(err) || strings.Contains(err.Error(), "the-token") {
+			t.Errorf("got %v, want an error of no class without the token", err)
+		}
+		if got := log.String(); strings.Contains(got, "the-token") || !strings.Contains(got, "url.Values") || !strings.Contains(got, "introspection_test.go") {
+			t.Errorf("the log holds the token, or not what panicked, and where:\n%s", got)
+		}
+	})
+}
+
 func TestWrongCredentialsAre503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := jwtbearertest.NewIssuer(t)

@@ -497,6 +497,29 @@ func TestSH08BadSinkFailsNoRequest(t *testing.T) {
 	}
 }
 
+// TestSH08PanicOfSinkIsLoggedWithoutTheEvent: no session identifier is logged.
+func TestSH08PanicOfSinkIsLoggedWithoutTheEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := session.NewMemory(nil)
+		put(t, m, "the-session")
+		var log strings.Builder
+		c := newChecker(t, m, &session.Options{
+			Sink:   func(_ context.Context, e session.SyncEvent) error { panic(e) },
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		time.Sleep(11 * time.Minute)
+		if err := c.CheckFacts(t.Context(), facts("the-session"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := log.String(); strings.Contains(got, "the-session") || !strings.Contains(got, "session.SyncEvent") || !strings.Contains(got, "checker_test.go") {
+			t.Errorf("the log holds the session, or not what panicked, and where:\n%s", got)
+		}
+	})
+}
+
 func TestSH08CloseDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := session.NewMemory(nil)

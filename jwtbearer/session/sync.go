@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +89,8 @@ func (s *syncer) deliver(e SyncEvent) (err error) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("session: the sync sink panicked: %v", p)
+			// The stack says where; what was panicked with may hold the event.
+			err = fmt.Errorf("session: the sync sink panicked with a value of type %T: %s", p, debug.Stack())
 		}
 	}()
 	return s.sink(ctx, e)
