@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"strings"
@@ -29,6 +30,15 @@ func newFloor(s *signer, tokens []string) (*floor, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, ok := f.key.(*ecdsa.PublicKey); ok {
+			// JWS has the two numbers side by side (RFC 7518, Section 3.4), the standard
+			// library checks their ASN.1 form.
+			half := len(sig) / 2
+			sig, err = asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:])})
+			if err != nil {
+				return nil, err
+			}
+		}
 		f.inputs = append(f.inputs, []byte(token[:dot]))
 		f.sigs = append(f.sigs, sig)
 	}
@@ -45,8 +55,7 @@ func (f *floor) verify(i int) error {
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) == nil
 	case *ecdsa.PublicKey:
 		sum := sha256.Sum256(input)
-		half := len(sig) / 2
-		ok = ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:]))
+		ok = ecdsa.VerifyASN1(key, sum[:], sig)
 	case ed25519.PublicKey:
 		ok = ed25519.Verify(key, input, sig)
 	}
