@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,13 +24,16 @@ type plan struct {
 	keyTokens   int
 	flood       int           // bad tokens
 	patience    time.Duration // with a rotated key
+	offers      []int         // of distinct tokens, to our memory of them
 }
 
 var (
 	fullPlan = plan{rounds: 40, tokens: 100, httpRounds: 8, httpSlice: 250 * time.Millisecond, connections: 16,
-		keyRounds: 24, keyTokens: 50, flood: 10_000, patience: 35 * time.Second}
+		keyRounds: 24, keyTokens: 50, flood: 10_000, patience: 35 * time.Second,
+		offers: []int{10, 1_000, 100_000, 1_000_000}}
 	shortPlan = plan{rounds: 6, tokens: 40, httpRounds: 2, httpSlice: 150 * time.Millisecond, connections: 16,
-		keyRounds: 3, keyTokens: 20, flood: 1_000, patience: 6 * time.Second}
+		keyRounds: 3, keyTokens: 20, flood: 1_000, patience: 6 * time.Second,
+		offers: []int{10, 1_000, 20_000}}
 )
 
 // A row is what one contender showed.
@@ -59,6 +63,8 @@ type bench struct {
 	floorNS map[string]float64
 	bare    map[string]*series // the unprotected handler
 	bareAt  map[string]*served
+	joined  map[int]*joined // by the number of authorities
+	held    []held
 	probed  []string // the names of the probes, in order
 	log     io.Writer
 	started time.Time
@@ -73,6 +79,7 @@ func newBench(p plan, field []*contender, log io.Writer) (*bench, error) {
 		floorNS: map[string]float64{},
 		bare:    map[string]*series{},
 		bareAt:  map[string]*served{},
+		joined:  map[int]*joined{},
 		log:     log,
 		started: time.Now(),
 	}
@@ -133,6 +140,11 @@ func (b *bench) active() []*row {
 	return out
 }
 
+// oursTakesPart says whether what is about us alone is to be measured.
+func (b *bench) oursTakesPart() bool {
+	return slices.ContainsFunc(b.active(), func(r *row) bool { return r.ours })
+}
+
 // admit opens every contender once and lets it check one good token of each
 // algorithm; what cannot is left out, and said to be.
 func (b *bench) admit(ctx context.Context) error {
@@ -177,7 +189,7 @@ func (b *bench) admit(ctx context.Context) error {
 
 // goroutines counts those that serve no HTTP connection.
 func goroutines() int {
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, 8<<20)
 	n := 0
 	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 		if !strings.Contains(stack, "net/http.") {

@@ -3,7 +3,7 @@
 //
 //	go run -C jwtbearer/internal/peerbench . -out table.md -svg chart.svg
 //
-// It takes under five minutes; with -short, which is for trying it, under one.
+// It takes some minutes; with -short, which is for trying it, about one.
 // It serves and fetches on loopback only. Files are named relative to the
 // directory of this module when it is run with -C.
 //
@@ -24,6 +24,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/peerbench/machine"
 )
 
 func main() {
@@ -47,6 +49,8 @@ var parts = []struct {
 	{"server", (*bench).wholeServer},
 	{"keys", (*bench).keySetSizes},
 	{"flood", (*bench).unknownKeys},
+	{"authorities", (*bench).manyAuthorities},
+	{"memory", (*bench).tokenMemory},
 }
 
 func run(ctx context.Context) error {
@@ -54,7 +58,7 @@ func run(ctx context.Context) error {
 		out     = flag.String("out", "", "write the tables to this `file`, not to standard output")
 		svg     = flag.String("svg", "", "draw the chart into this `file`")
 		short   = flag.Bool("short", false, "few rounds: to try the command, not to quote it")
-		only    = flag.String("parts", "", "run these `parts` alone, comma-separated: probes,first,repeated,server,keys,flood")
+		only    = flag.String("parts", "", "run these `parts` alone, comma-separated: probes,first,repeated,server,keys,flood,authorities,memory")
 		names   = flag.String("libraries", "", "compare these `libraries` alone, comma-separated")
 		serve   = flag.String("serve", "", "internal: be the server's process of this library")
 		issuer  = flag.String("issuer", "", "internal: the issuer for -serve")
@@ -75,7 +79,7 @@ func run(ctx context.Context) error {
 	if *short {
 		p = shortPlan
 	}
-	load := busy()
+	load := machine.Load()
 	b, err := newBench(p, field, os.Stderr)
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	if *svg != "" {
-		caption := fmt.Sprintf("RS256, %s; %s", machine(), b.started.Format(time.DateOnly))
+		caption := fmt.Sprintf("RS256, %s; %s", machine.Name(), b.started.Format(time.DateOnly))
 		if err := b.chart(*svg, caption); err != nil {
 			return err
 		}

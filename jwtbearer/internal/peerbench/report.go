@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/peerbench/machine"
 )
 
 // A page writes Markdown and keeps the first error.
@@ -31,7 +33,7 @@ func (p *page) head(cells ...string) {
 func (b *bench) report(w io.Writer, command, load string) error {
 	p := &page{w: w}
 	p.print("# Beside other libraries\n\n")
-	p.print("`%s`, %s, on %s; load average at the start %s.\n\n", command, b.started.Format(time.DateOnly), machine(), load)
+	p.print("`%s`, %s, on %s; load average at the start %s.\n\n", command, b.started.Format(time.DateOnly), machine.Name(), load)
 	p.print("Every figure in x is a ratio to the floor: the bare standard-library check of the signatures of the same tokens, measured just before and just after, in the same process (medians of %d rounds). ", b.plan.rounds)
 	p.print("Every library is set up as its documentation says for one issuer and one audience, with every check its API offers as an option switched on and one scope required; what it leaves out all the same stands in the last table.\n\n")
 	for _, r := range b.rows {
@@ -47,6 +49,8 @@ func (b *bench) report(w io.Writer, command, load string) error {
 	b.reportServer(p)
 	b.reportKeys(p)
 	b.reportFlood(p)
+	b.reportAuthorities(p)
+	b.reportMemory(p)
 	b.reportProbes(p)
 	return p.err
 }
@@ -56,18 +60,21 @@ func (b *bench) reportMain(p *page) {
 		return
 	}
 	p.print("## In one table\n\n")
-	p.print("RS256 with 2,048 bits, ES256, EdDSA; a token of twelve claims, %s bytes with RS256. Allocations and bytes are those beyond the floor's %.0f and %s (RS256).\n\n",
-		thousands(float64(len(b.minted["RS256"][0]))), b.floorAt["RS256"].allocs, thousands(b.floorAt["RS256"].bytes))
-	p.head("", "first-seen RS256", "ES256", "EdDSA", "allocs, bytes", "repeated token, RS256", "allocs", "whole server, share of an unprotected one's req/s: RS256 / ES256 / EdDSA", "bad tokens accepted, of "+fmt.Sprint(len(b.probed)))
-	p.line("floor", us(b.floorNS["RS256"]), us(b.floorNS["ES256"]), us(b.floorNS["EdDSA"]), "", "", "", "", "")
+	p.print("RS256 with 2,048 bits, ES256, EdDSA; a token of twelve claims, %s bytes with RS256. Allocations are those beyond the floor's %.0f, %.0f and %.0f, bytes those beyond its %s (RS256).\n\n",
+		thousands(float64(len(b.minted["RS256"][0]))), b.floorAt["RS256"].allocs, b.floorAt["ES256"].allocs, b.floorAt["EdDSA"].allocs, thousands(b.floorAt["RS256"].bytes))
+	p.head("", "first-seen RS256", "ES256", "EdDSA", "allocs: RS256 / ES256 / EdDSA", "bytes", "repeated token, RS256", "allocs", "whole server, share of an unprotected one's req/s: RS256 / ES256 / EdDSA", "bad tokens accepted, of "+fmt.Sprint(len(b.probed)))
+	p.line("floor", us(b.floorNS["RS256"]), us(b.floorNS["ES256"]), us(b.floorNS["EdDSA"]), "", "", "", "", "", "")
 	for _, r := range b.active() {
-		floor := b.floorAt["RS256"]
+		beyond := make([]string, len(compared))
+		for i, alg := range compared {
+			beyond[i] = fmt.Sprintf("+%.0f", r.firstAt[alg].allocs-b.floorAt[alg].allocs)
+		}
 		again := "–"
 		if r.repeated["RS256"] != nil {
 			again = fmt.Sprintf("%.0f", r.again["RS256"].allocs)
 		}
 		p.line(bold(r.ours, r.name), x(r.first["RS256"]), x(r.first["ES256"]), x(r.first["EdDSA"]),
-			fmt.Sprintf("+%.0f, %s", r.firstAt["RS256"].allocs-floor.allocs, thousands(r.firstAt["RS256"].bytes-floor.bytes)),
+			strings.Join(beyond, " / "), "+"+thousands(r.firstAt["RS256"].bytes-b.floorAt["RS256"].bytes),
 			x(r.repeated["RS256"]), again,
 			shares(r), fmt.Sprint(r.acceptedProbes()))
 	}
@@ -161,9 +168,9 @@ func (b *bench) reportFlood(p *page) {
 		return
 	}
 	p.print("## Flood of unknown key ids\n\n")
-	p.print("%s tokens, each with a key id of its own that nobody has: by one caller, and by %d while the key set takes %v. Then the authority replaces its key: how long its new tokens are refused.\n\n",
+	p.print("%s tokens, each with a key id of its own that nobody has: by one caller, and by %d while the key set takes %v, each at one that has seen no flood before. Then the authority replaces its key: how long its new tokens are refused.\n\n",
 		thousands(float64(b.plan.flood)), floodWorkers, floodLag)
-	p.head("", "fetches: 1 / 16 callers", "bad token, median: 1 / 16 callers", "longest", "new key found: no attack", "after 1 bad token", "after the flood", "goroutines kept")
+	p.head("", "fetches: 1 / 16 callers", "bad token, median: 1 / 16 callers", "longest", "new key found: no attack", "after 1 bad token", "after the flood: 1 / 16 callers", "goroutines kept")
 	for _, r := range rows {
 		f := r.flood
 		found := make([]string, len(f.found))
@@ -184,7 +191,7 @@ func (b *bench) reportFlood(p *page) {
 			fetches = "static keys"
 		}
 		p.line(bold(r.ours, r.name), fetches, us(f.median[0])+" / "+us(f.median[1]), us(math.Max(f.worst[0], f.worst[1])),
-			found[0], found[1], found[2], fmt.Sprint(r.idle))
+			found[0], found[1], found[2]+" / "+found[3], fmt.Sprint(r.idle))
 	}
 	p.print("\n")
 }

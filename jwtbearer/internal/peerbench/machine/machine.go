@@ -1,4 +1,5 @@
-package main
+// Package machine says where a measurement took place.
+package machine
 
 import (
 	"fmt"
@@ -7,8 +8,8 @@ import (
 	"strings"
 )
 
-// machine describes where a run took place.
-func machine() string {
+// Name describes the machine and its Go.
+func Name() string {
 	cpu := "processor unknown"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(text)) {
@@ -21,8 +22,9 @@ func machine() string {
 	return fmt.Sprintf("%s, %d cores, %s/%s, %s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// busy is the load average of the last minute, where the system tells it.
-func busy() string {
+// Load is the load average of the last minute, "unknown" where the system does not
+// tell it.
+func Load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
