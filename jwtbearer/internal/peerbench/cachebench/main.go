@@ -2,27 +2,33 @@
 // one core and on two, what a flood of distinct tokens does to them, and what
 // memory they really hold.
 //
-//	go run -C jwtbearer/internal/peerbench ./cachebench
+//	go run -C jwtbearer/internal/peerbench ./cachebench -out cachebench/results.md
 //
-// The tables of README.md are its output. It takes about a minute.
+// Two cores are needed for the columns about two. It takes about two minutes.
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
 	"hash/maphash"
+	"io"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/peerbench/machine"
 )
 
 const tokenSize = 1100
 
 var (
+	out    = flag.String("out", "", "write the tables to this `file`, not to standard output")
 	rounds = flag.Int("rounds", 100, "`rounds` of the hits, interleaved")
 	flood  = flag.Int("flood", 200_000, "distinct `tokens` of the flood")
 )
@@ -54,14 +60,30 @@ func tokens(from, n, size int) []string {
 
 func main() {
 	flag.Parse()
-	fmt.Printf("%s, %s, %d cores, %s/%s\n\n", time.Now().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-	hashes()
-	hits()
-	floods()
+	var page bytes.Buffer
+	fmt.Fprint(&page, "# Caches for verified tokens\n\n")
+	fmt.Fprintf(&page, "`%s`, %s, on %s; load average at the start %s.\n\n",
+		strings.Join(append([]string{"go run -C jwtbearer/internal/peerbench ./cachebench"}, os.Args[1:]...), " "),
+		time.Now().Format(time.DateOnly), machine.Name(), machine.Load())
+	hashes(&page)
+	hits(&page)
+	floods(&page)
+	if err := write(*out, page.Bytes()); err != nil {
+		fmt.Fprintln(os.Stderr, "cachebench:", err)
+		os.Exit(1)
+	}
+}
+
+func write(file string, data []byte) error {
+	if file != "" {
+		return os.WriteFile(file, data, 0o644)
+	}
+	_, err := os.Stdout.Write(data)
+	return err
 }
 
 // hashes compares what finding the place of a token costs.
-func hashes() {
+func hashes(w io.Writer) {
 	seed, text := maphash.MakeSeed(), token(0, tokenSize)
 	same := strings.Clone(text)
 	var sum uint64
@@ -79,7 +101,7 @@ func hashes() {
 			}
 		}},
 	}
-	fmt.Printf("Of a token of %d bytes, ns (the best tenth of %d slices):\n\n| | |\n|---|---|\n", tokenSize, *rounds)
+	fmt.Fprintf(w, "## Finding the place of a token\n\nA token of %d bytes, ns, the best tenth of %d slices.\n\n| | |\n|---|---|\n", tokenSize, *rounds)
 	took := make([][]float64, len(ways))
 	for range *rounds {
 		for i, each := range ways {
@@ -92,14 +114,14 @@ func hashes() {
 		}
 	}
 	for i, each := range ways {
-		fmt.Printf("| %s | %.0f |\n", each.name, best(took[i]))
+		fmt.Fprintf(w, "| %s | %.0f |\n", each.name, best(took[i]))
 	}
-	fmt.Println()
+	fmt.Fprintln(w)
 	runtime.KeepAlive(sum + uint64(equal))
 }
 
 // hits compares Get for tokens that are there.
-func hits() {
+func hits(w io.Writer) {
 	fields := candidates()
 	type result struct{ few, many, one, two []float64 }
 	results := make([]result, len(fields))
@@ -140,13 +162,13 @@ func hits() {
 	for i, c := range caches {
 		allocs[i] = allocations(c, askFew)
 	}
-	fmt.Println("Hits, ns, the best tenth of the slices; 1.1 kB tokens, asked for by copies. Two cores: ns for one Get when two cores share the work, and how much faster that is than one core.")
-	fmt.Println("\n| | 64 tokens | 4,096 tokens | allocs | two cores, 64 tokens | |\n|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "## Hits\n\nns, the best tenth of the slices; 1.1 kB tokens, asked for by copies. Two cores: ns for one Get when two cores share the work, and how much faster that is than one core.")
+	fmt.Fprintln(w, "\n| | 64 tokens | 4,096 tokens | allocs | two cores, 64 tokens | faster than one |\n|---|---|---|---|---|---|")
 	for i, f := range fields {
 		r := results[i]
-		fmt.Printf("| %s | %.0f | %.0f | %.0f | %.0f | %.2fx |\n", f.name, best(r.few), best(r.many), allocs[i], best(r.two), best(r.one)/best(r.two))
+		fmt.Fprintf(w, "| %s | %.0f | %.0f | %.0f | %.0f | %.2fx |\n", f.name, best(r.few), best(r.many), allocs[i], best(r.two), best(r.one)/best(r.two))
 	}
-	fmt.Println()
+	fmt.Fprintln(w)
 }
 
 func perGet(c cache, keys []string, n int) float64 {
@@ -188,13 +210,13 @@ func allocations(c cache, keys []string) float64 {
 }
 
 // floods pours distinct tokens into each cache.
-func floods() {
-	fmt.Printf("Floods of %d distinct tokens; asked for: %d entries, %d MiB. Hot: 64 tokens, each read once in 1,024 insertions and put again when it is gone. Visible: of 10,000 tokens put, how many the next Get finds.\n", *flood, maxEntries, maxBytes>>20)
-	fmt.Println("\n| | insertion, median ns | allocs | 99.9 % | longest | a hit meanwhile, 99.9 % | hot tokens hit | visible at once | entries, MiB held: 1.1 kB tokens | 16 kB tokens | goroutines |\n|---|---|---|---|---|---|---|---|---|---|---|")
+func floods(w io.Writer) {
+	fmt.Fprintf(w, "## Floods\n\n%d distinct tokens of 1.1 kB, and a tenth as many of 16 kB; the caches were asked for %d entries or %d MiB, whichever they can be asked for. A hit meanwhile is that of another caller, who asks for one token all the time. Hot: 64 tokens, each read once in 1,024 insertions and put again when it is gone. Visible: of 10,000 tokens put into an empty cache, how many the next Get finds.\n", *flood, maxEntries, maxBytes>>20)
+	fmt.Fprintln(w, "\n| | insertion, median ns | allocs | 99.9 % | longest | a hit meanwhile, 99.9 % | hot tokens hit | visible at once | entries, MiB held: 1.1 kB tokens | 16 kB tokens | goroutines |\n|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, f := range candidates() {
 		small := pour(f, *flood, tokenSize)
 		large := pour(f, *flood/10, 16<<10)
-		fmt.Printf("| %s | %.0f | %.1f | %s | %s | %s | %.1f %% | %.1f %% | %d, %.0f | %d, %.0f | %d |\n",
+		fmt.Fprintf(w, "| %s | %.0f | %.1f | %s | %s | %s | %.1f %% | %.1f %% | %d, %.0f | %d, %.0f | %d |\n",
 			f.name, small.perPut, small.allocs, us(small.slow), us(small.slowest), us(small.slowHit), 100*small.hot, 100*visible(f),
 			small.entries, small.mib, large.entries, large.mib, small.goroutines)
 	}
