@@ -45,6 +45,7 @@ func TestConfiguration(t *testing.T) {
 		{"JWKSURL without a host", good, jwks.Options{JWKSURL: "/keys"}, []string{"JWKSURL", "/keys", "https"}},
 		{"JWKSURL with user info", good, jwks.Options{JWKSURL: "https://user:hunter2@id.example.com/keys"}, []string{"JWKSURL", "user name"}},
 		{"JWKSURL that is no URL", good, jwks.Options{JWKSURL: "https://[::1/keys"}, []string{"JWKSURL", "no URL"}},
+		{"issuer that is the address of its metadata", good + "/.well-known/openid-configuration", jwks.Options{}, []string{"issuer", "/.well-known/openid-configuration", "metadata"}},
 		{"MetadataURL", good, jwks.Options{MetadataURL: "https://other.example/meta?x=y"}, nil},
 		{"MetadataURL with http", good, jwks.Options{MetadataURL: "http://other.example/meta"}, []string{"MetadataURL", "http://other.example/meta", "InsecureAllowHTTP"}},
 		{"MetadataURL, and an http issuer that is not fetched", "http://id.example.com", jwks.Options{MetadataURL: "https://other.example/meta"}, nil},

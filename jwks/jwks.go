@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -226,6 +227,8 @@ func (o *Options) authority(issuer string) (*authority, error) {
 		return nil, fmt.Errorf("jwks: the issuer %s is no absolute URL with a host; pass one such as \"https://id.example.com\", or set Options.JWKSURL for an issuer that is none", quoted(issuer))
 	case u.RawQuery != "" || u.ForceQuery:
 		return nil, fmt.Errorf("jwks: the issuer %s has a query; remove it (RFC 8414, Section 2), and set Options.MetadataURL if discovery needs one", quoted(issuer))
+	case strings.Contains(u.Path, "/.well-known/"):
+		return nil, fmt.Errorf("jwks: the issuer %s is the address of its metadata; pass what tokens carry as iss, which is what the document there says as issuer", quoted(issuer))
 	case u.Fragment != "" || issuer[len(issuer)-1] == '#':
 		return nil, fmt.Errorf("jwks: the issuer %s has a fragment; remove it (RFC 8414, Section 2)", quoted(issuer))
 	}

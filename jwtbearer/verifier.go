@@ -246,17 +246,17 @@ func (v *Verifier) Refresh(ctx context.Context) error {
 // Status is a snapshot of a verifier, for people and dashboards.
 type Status struct {
 	// Authorities has one entry an authority, in the order of their issuers.
-	Authorities []jwks.Status
+	Authorities []jwks.Status `json:"authorities"`
 	// Cache is about the memory of verified tokens.
-	Cache CacheStatus
+	Cache CacheStatus `json:"cache"`
 }
 
 // CacheStatus is a snapshot of the memory of verified tokens.
 type CacheStatus struct {
-	Entries int    // tokens in memory, some of which may be of no more use
-	Bytes   int    // an estimate of the memory they take
-	Hits    uint64 // tokens that were found since the verifier was made, estimated by sampling
-	Misses  uint64 // tokens that were not
+	Entries int    `json:"entries"` // tokens in memory, some of which may be of no more use
+	Bytes   int    `json:"bytes"`   // an estimate of the memory they take
+	Hits    uint64 `json:"hits"`    // tokens that were found since the verifier was made, estimated by sampling
+	Misses  uint64 `json:"misses"`  // tokens that were not
 }
 
 // Close ends the background work, waits for it, and closes the members of a
