@@ -28,7 +28,9 @@ import (
 // the token names and fits the token's alg, type and curve; an unknown kid makes
 // the set refresh, within its budget; waits are short and end with the context
 // that KeyfuncCtx was given. With Keyfunc there is no context to end them. A
-// token without a kid is tried with at most four keys that fit.
+// token without a kid is tried with at most four keys that fit; a key that is new
+// to the set is then found by the next refresh only, since golang-jwt does not ask
+// again for a signature that does not hold.
 //
 // Beyond keyfunc, they hold the token's iss against [jwks.Set.TokenIssuer], so
 // that a key never speaks for an issuer that is not its own; claims of a type of
