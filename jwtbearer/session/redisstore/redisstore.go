@@ -159,7 +159,7 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 		case c.ReadOnly, c.RouteByLatency, c.RouteRandomly:
 			return nil, errors.New("redisstore: the client reads from replicas, which may not know of a revocation yet: unset ReadOnly, RouteByLatency and RouteRandomly in its options")
 		case !hashTag(o.Prefix):
-			return nil, fmt.Errorf("redisstore: Options.Prefix is %q: in a Redis Cluster it needs a hash tag, such as {app}:", o.Prefix)
+			return nil, fmt.Errorf("redisstore: Options.Prefix is %q: in a Redis Cluster it needs a hash tag, such as {app}", o.Prefix)
 		}
 	}
 	if o.Logger == nil {
