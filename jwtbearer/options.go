@@ -89,8 +89,9 @@ type Options struct {
 	// Checkers are asked about each token on every request, in order, after
 	// everything else about the token was found to hold.
 	Checkers []Checker
-	// Introspector, if not nil, is asked about tokens that are no JWT (RFC
-	// 7662). Without one they are refused.
+	// Introspector, if not nil, is asked about tokens that are no JWT, or one that
+	// only the authority can read, since it is encrypted (RFC 7662). Without one
+	// they are refused.
 	Introspector Introspector
 
 	// Cache bounds the memory of verified tokens.
