@@ -1,0 +1,68 @@
+package jwtbearer_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bearerguard/bearerguard/jwtbearer"
+	"github.com/bearerguard/bearerguard/jwtbearer/jwtbearertest"
+)
+
+// TestWrongIssuerAsksForNoKey: a token that spells the issuer otherwise than the
+// metadata does is refused for that, without a wait and at no cost to the
+// authority, whatever key it names.
+func TestWrongIssuerAsksForNoKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		p, err := issuer.Verifier(t, nil).Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Verify(t.Context(), issuer.Token("api1")); err != nil {
+			t.Fatal(err)
+		}
+		fetches, start := issuer.Requests(jwtbearertest.EndpointAll), time.Now()
+		token := issuer.Token("api1", jwtbearertest.Claim("iss", issuer.URL()+"/"), jwtbearertest.Header("kid", "unknown"))
+		if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrIssuer) {
+			t.Errorf("got %v, want ErrIssuer", err)
+		}
+		if n, took := issuer.Requests(jwtbearertest.EndpointAll)-fetches, time.Since(start); n != 0 || took != 0 {
+			t.Errorf("it cost %d fetches and %v, want none", n, took)
+		}
+	})
+}
+
+// TestExtendByAnotherIssuer: a subject is unique within its issuer only.
+func TestExtendByAnotherIssuer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newIssuer(t, "https://a.test"), newIssuer(t, "https://b.test")
+		v, err := jwtbearer.Join(a.Verifier(t, nil), b.Verifier(t, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		alice := jwtbearertest.Subject("alice")
+		first := a.Token("api1", alice)
+		h := v.Require("api1", jwtbearer.Recheck(time.Minute))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := jwtbearer.Extend(r.Context(), b.Token("api1", alice)); !errors.Is(err, jwtbearer.ErrInvalidToken) {
+				t.Errorf("of the other issuer: got %v, want ErrInvalidToken", err)
+			}
+			if got := jwtbearer.TokenFrom(r.Context()).Raw(); got != first {
+				t.Error("the token was replaced")
+			}
+			if err := jwtbearer.Extend(r.Context(), a.Token("api1", alice)); err != nil {
+				t.Errorf("of the same issuer: %v", err)
+			}
+			if err := context.Cause(r.Context()); err != nil {
+				t.Errorf("the request ended: %v", err)
+			}
+		}))
+		if w := get(t, h, first); w.Code != 200 {
+			t.Errorf("got %d, want 200", w.Code)
+		}
+	})
+}
