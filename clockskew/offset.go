@@ -24,12 +24,12 @@ const (
 // The zero value is no measurement.
 type Offset struct {
 	// Ahead is the authority's clock minus ours: positive when ours is slow.
-	Ahead time.Duration
+	Ahead time.Duration `json:"ahead_ns"`
 	// Error is half the round trip plus one second, for the resolution of the
 	// Date header. The true value is Ahead, give or take Error.
-	Error time.Duration
+	Error time.Duration `json:"error_ns"`
 	// At is when it was measured, by our clock. Zero: never.
-	At time.Time
+	At time.Time `json:"at"`
 }
 
 // Meter collects measurements of the offset between this host's clock and the

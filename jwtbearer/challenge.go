@@ -60,7 +60,8 @@ var errOther = &Reason{name: "other", description: "the request could not be che
 
 // WriteError answers a request that [Policy.Check] refused with err: status,
 // challenge (RFC 6750, Section 3) and a problem+json body (RFC 9457). It does
-// not use [Options].ErrorHandler and has no realm; [Policy.WriteError] does.
+// not use [Options].ErrorHandler and has no realm; [Policy.WriteError] does. It
+// answers 500 for an error of others, and for nil, which is no refusal.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	writeError(w, r, err, "", nil)
 }

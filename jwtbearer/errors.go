@@ -98,6 +98,9 @@ var (
 	// ErrTokenType: typ is not in [Options].TokenTypes, or the claims are those
 	// of another kind of JWT (RFC 8725, Sections 3.11 and 3.12).
 	ErrTokenType = &Reason{ErrInvalidToken, "type", "the token is of another type"}
+	// ErrBound: the token has a cnf claim and is no bearer token (RFC 7800; RFC
+	// 9449, Section 7.2; RFC 8705, Section 3).
+	ErrBound = &Reason{ErrInvalidToken, "bound", "the token is bound to a key and not a bearer token"}
 	// ErrAudience: aud does not contain the audience (RFC 7519, Section 4.1.3).
 	ErrAudience = &Reason{ErrInvalidToken, "audience", "the token is not meant for this API"}
 	// ErrNoExpiry: exp is missing (RFC 9068, Section 2.2).
@@ -114,9 +117,6 @@ var (
 	ErrUnknownKey = &Reason{ErrInvalidToken, "unknown_key", "the token is signed with an unknown key"}
 	// ErrSignature: the signature does not hold (RFC 7515, Section 5.2).
 	ErrSignature = &Reason{ErrInvalidToken, "signature", "the token's signature is not valid"}
-	// ErrBound: the token has a cnf claim and is no bearer token (RFC 7800; RFC
-	// 9449, Section 7.2; RFC 8705, Section 3).
-	ErrBound = &Reason{ErrInvalidToken, "bound", "the token is bound to a key and not a bearer token"}
 	// ErrSessionEnded is for a [Checker] whose session has ended.
 	ErrSessionEnded = &Reason{ErrInvalidToken, "session_ended", "the session has ended"}
 	// ErrRevoked is for a [Checker] that knows the token to be revoked.

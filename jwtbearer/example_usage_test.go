@@ -43,6 +43,7 @@ func ExampleRecheck() {
 }
 
 func streamTime(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
 	for {
 		select {
 		case <-time.After(time.Second):

@@ -8,9 +8,10 @@ import (
 
 // Join returns a verifier for the tokens of several authorities: each token is
 // judged by the member whose issuer it names, with that member's keys and
-// Options, and by no other. Two members with one issuer are an error. The
-// realm, the ErrorHandler, the cache's bounds and what is told of tokens whose
-// issuer is unknown are those of the first member.
+// Options, and by no other. Two members with one issuer are an error, and two with
+// an Introspector: an opaque token does not say whom to ask. Events and Logger are
+// each member's own for its tokens. The realm, the ErrorHandler, the cache's bounds,
+// and Events and Logger for tokens whose issuer is unknown, are the first member's.
 //
 // It is ready when one member is; closing it closes the members, which must not
 // be closed by themselves.

@@ -38,6 +38,6 @@
 // audience is the client. Name your API's audience differently from every
 // client id, and the audience check refuses ID tokens; if your authority issues
 // access tokens of type at+jwt (RFC 9068), set [Options].RequireRFC9068, which
-// refuses everything else. A token with at_hash, c_hash or events is refused in
+// refuses every other JWT. A token with at_hash, c_hash or events is refused in
 // any case, unless it says of itself that it is an access token.
 package jwtbearer

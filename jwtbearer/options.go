@@ -40,9 +40,9 @@ type Options struct {
 	Keys *jwks.Set
 
 	// MinRefreshInterval and MaxRefreshInterval bound what the authority's
-	// Cache-Control asks for. Zero means 5 minutes and 1 hour; one second is the
-	// least. The longer one is also how long a key that was withdrawn may stay in
-	// use.
+	// Cache-Control asks for. Zero means 5 minutes and 1 hour, or what the other one
+	// is where that is less or more; one second is the least. The longer one is also
+	// how long a key that was withdrawn may stay in use.
 	MinRefreshInterval time.Duration
 	MaxRefreshInterval time.Duration
 	// MaxStaleness is how long keys stay in use while the authority cannot be
@@ -70,7 +70,8 @@ type Options struct {
 	RequireRFC9068 bool
 	// AudienceNames maps an audience as named in [Verifier.Require] to the
 	// values that this authority uses for it, such as Entra's api:// URI and
-	// GUID. An audience that is not in it stands for itself.
+	// GUID. An audience that is not in it stands for itself; one that is, only if it
+	// is among its values.
 	AudienceNames map[string][]string
 	// AudienceClaim is the claim that holds the audience. Empty means aud.
 	// Amazon Cognito's access tokens have client_id instead.
@@ -90,8 +91,9 @@ type Options struct {
 	// everything else about the token was found to hold.
 	Checkers []Checker
 	// Introspector, if not nil, is asked about tokens that are no JWT, or one that
-	// only the authority can read, since it is encrypted (RFC 7662). Without one
-	// they are refused.
+	// only the authority can read, since it is encrypted (RFC 7662). Its answer must
+	// have exp, and the audience, which RFC 7662 leaves open. Without one they are
+	// refused.
 	Introspector Introspector
 
 	// Cache bounds the memory of verified tokens.
@@ -115,8 +117,8 @@ type Options struct {
 }
 
 // CacheOptions bound the memory of verified tokens, which spares a repeated
-// token its signature check, and nothing else: time, audience, rules and
-// checkers are judged on every request. The tokens themselves are kept in
+// token its parsing and the checks of algorithm, issuer and signature, and nothing
+// else: time, audience, rules and checkers are judged on every request. The tokens themselves are kept in
 // memory, also for some time after they have expired, so whoever can read the
 // memory of the process can read them.
 type CacheOptions struct {

@@ -16,7 +16,8 @@ import (
 
 // Recheck is for requests that may outlive their token: server-sent events,
 // WebSockets, long downloads (lifetime). The token is judged again every
-// interval while the handler runs, and at the instant at which it expires. When
+// interval while the handler runs, and at the instant at which it expires. The
+// interval must be a second at least; of several the shortest counts. When
 // it is no longer good, because it expired (plus clock skew), its key was
 // withdrawn, its session ended or, if it is opaque, the authority says that it is
 // not active, the context of the request is cancelled, and [context.Cause]

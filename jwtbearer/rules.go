@@ -23,8 +23,9 @@ type ruleFunc func(*Policy) error
 
 func (f ruleFunc) apply(p *Policy) error { return f(p) }
 
-// Scope demands all of the scopes (to authorize: 403 insufficient_scope, which
-// names them). Which claim holds them is said at [Token.Scopes].
+// Scope demands all of the scopes, at least one and each by itself (to authorize:
+// 403 insufficient_scope, which names them). Which claim holds them is said at
+// [Token.Scopes].
 func Scope(all ...string) Rule {
 	all = slices.Clone(all)
 	return ruleFunc(func(p *Policy) error {
@@ -90,8 +91,8 @@ func scopeToken(s string) bool {
 	return s != "" && quotable(s) && strings.IndexByte(s, ' ') < 0
 }
 
-// Role demands at least one of the roles (to authorize: 403). Which claim holds
-// them is set by [Options].RoleClaim.
+// Role demands at least one of the roles, of which there must be one (to authorize:
+// 403). Which claim holds them is set by [Options].RoleClaim.
 func Role(anyOf ...string) Rule {
 	anyOf = slices.Clone(anyOf)
 	return ruleFunc(func(p *Policy) error {
@@ -141,8 +142,8 @@ func claimMatches(v strictjson.Value, anyOf []string) bool {
 	return slices.ContainsFunc(anyOf, func(s string) bool { return hasString(v, s) })
 }
 
-// AlsoAudience accepts tokens for one of these audiences too (to authenticate:
-// 401), for an API that is known by several names.
+// AlsoAudience accepts tokens for one of these audiences too, at least one (to
+// authenticate: 401), for an API that is known by several names.
 func AlsoAudience(names ...string) Rule {
 	names = slices.Clone(names)
 	return ruleFunc(func(p *Policy) error {

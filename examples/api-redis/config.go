@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"time"
 )
@@ -19,10 +20,22 @@ type config struct {
 	allowHTTP, adopt, initialize bool
 }
 
+const usage = `api-redis serves orders to users whose sessions several replicas share through Redis.
+
+    redis-server --appendonly yes &
+    go run -C examples/api-redis . -redis 127.0.0.1:6379 -initialize
+    go run -C examples/api-redis . -redis 127.0.0.1:6379 -authority https://id.example.com -audience api1 -adopt
+
+`
+
 func readConfig(args []string, out io.Writer) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("api-redis", flag.ContinueOnError)
 	flags.SetOutput(out)
+	flags.Usage = func() {
+		fmt.Fprint(out, usage)
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	flags.StringVar(&c.authority, "authority", "", "`issuer` whose tokens are accepted (required)")
 	flags.StringVar(&c.audience, "audience", "", "`name` of this API, which a token must carry in aud (required)")

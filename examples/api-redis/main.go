@@ -4,7 +4,10 @@
 //
 //	redis-server --appendonly yes &
 //	go run -C examples/api-redis . -redis 127.0.0.1:6379 -initialize
-//	go run -C examples/api-redis . -redis 127.0.0.1:6379 -authority https://id.example.com -audience api1
+//	go run -C examples/api-redis . -redis 127.0.0.1:6379 -authority https://id.example.com -audience api1 -adopt
+//
+// -adopt records a session at its first token: nothing here creates sessions, as a
+// service that signs users in would.
 //
 // Beside the routes of package orders:
 //

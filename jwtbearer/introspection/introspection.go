@@ -54,8 +54,8 @@ const (
 	maxCacheLife = 5 * time.Minute
 )
 
-// Options of [New]. There must be credentials: ClientID or Authorize
-// (RFC 7662, Section 2.1 requires some). Options must not be modified after they
+// Options of [New]. There must be credentials: either ClientID with ClientSecret,
+// or Authorize (RFC 7662, Section 2.1 requires some). Options must not be modified after they
 // were passed to New.
 type Options struct {
 	// ClientID and ClientSecret are sent by HTTP Basic authentication (RFC 6749,

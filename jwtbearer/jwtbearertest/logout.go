@@ -34,7 +34,9 @@ func (i *Issuer) LogoutToken(audience string, opts ...TokenOption) string {
 }
 
 // IDToken mints an ID token for the client with the id audience and the first
-// user. A resource server must not take it for an access token.
+// user. A resource server must not take it for an access token; since it has no
+// at_hash, its audience keeps it out, or Options.RequireRFC9068 of package jwtbearer.
+// The one of [Issuer.SignIn] has an at_hash.
 func (i *Issuer) IDToken(audience string, opts ...TokenOption) string {
 	now := i.now()
 	d := i.newDraft("JWT")

@@ -11,7 +11,7 @@ import (
 )
 
 // Options configure an issuer. The zero value is a complete issuer with one
-// client, one user and keys for every algorithm; nil stands for it. An issuer
+// client, two users and keys for every algorithm; nil stands for it. An issuer
 // takes a copy; what Options point to must not change afterwards.
 type Options struct {
 	// URL is the issuer identifier. It may have a port, a path and a trailing
@@ -25,7 +25,7 @@ type Options struct {
 	Path string
 
 	// Addr is where Start listens. "" means 127.0.0.1 and a free port. Anything but
-	// a loopback address is refused. NewIssuer has no use for it and refuses it.
+	// a loopback address is refused unless InsecureListenAnywhere is set. NewIssuer has no use for it and refuses it.
 	Addr string
 
 	// InsecureListenAnywhere lets Start listen on any address. An issuer signs in

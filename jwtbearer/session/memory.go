@@ -214,7 +214,7 @@ func (m *Memory) sweep(s *memoryShard, now int64) {
 // Put implements [Store].
 func (m *Memory) Put(_ context.Context, session Session) error {
 	if session.Issuer == "" || session.ID == "" {
-		return fmt.Errorf("session: a session needs an issuer and an identifier")
+		return ErrNoKey
 	}
 	now := time.Now()
 	if session.Created.IsZero() {
@@ -250,6 +250,9 @@ func (m *Memory) Put(_ context.Context, session Session) error {
 
 // Revoke implements [Store].
 func (m *Memory) Revoke(_ context.Context, keys ...Key) error {
+	if slices.ContainsFunc(keys, Key.incomplete) {
+		return ErrNoKey
+	}
 	now := nanos(time.Now())
 	for _, key := range keys {
 		m.revoke(key, now)

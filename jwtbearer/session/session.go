@@ -46,12 +46,15 @@ var (
 	// ErrEnded is returned by [Store.Put] for a session that was revoked:
 	// session identifiers are not used twice.
 	ErrEnded = errors.New("session: the session was ended before")
+	// ErrNoKey is returned by [Store.Put] and [Store.Revoke] for a session without
+	// an issuer or an identifier.
+	ErrNoKey = errors.New("session: a session needs an issuer and an identifier")
 	// ErrFull is returned by stores that have reached their bound.
 	ErrFull = errors.New("session: the store is full")
 	// ErrDataLost is returned by stores that have lost what they knew, or never
 	// knew as much, so that the absence of a session or of a revocation means
 	// nothing.
-	ErrDataLost = errors.New("session: the store's memory does not reach back far enough")
+	ErrDataLost = errors.New("session: the store's memory does not reach back far enough: it is new or has lost its data, and must be initialized")
 )
 
 // Key names a session. A session identifier means something only together with
@@ -60,6 +63,8 @@ type Key struct {
 	Issuer string
 	ID     string
 }
+
+func (k Key) incomplete() bool { return k.Issuer == "" || k.ID == "" }
 
 func (k Key) clone() Key { return Key{strings.Clone(k.Issuer), strings.Clone(k.ID)} }
 
@@ -135,11 +140,13 @@ type Store interface {
 	Check(ctx context.Context, a Access) (State, error)
 
 	// Put creates a session, or replaces what is stored of it. It returns an
-	// error wrapping [ErrEnded] if the session was revoked.
+	// error wrapping [ErrEnded] if the session was revoked, or [ErrNoKey].
 	Put(ctx context.Context, s Session) error
 
 	// Revoke ends sessions for good, also ones the store has not seen yet. When
-	// it returns, no Check that begins afterwards reports them alive.
+	// it returns, no Check that begins afterwards reports them alive. Its error
+	// wraps [ErrNoKey], and no session has ended, if a key lacks issuer or
+	// identifier, as that of a token that names no session does.
 	Revoke(ctx context.Context, keys ...Key) error
 
 	// RevokeSubject ends all sessions of a subject but those whose identifiers

@@ -6,6 +6,7 @@
 //	store, err := redisstore.New(client, nil)
 //	if err != nil { … }
 //	defer store.Close()
+//	// Once for a new server: err = store.Initialize(ctx, time.Time{})
 //	checker, err := session.New(store, nil)
 //
 // A check is one round trip. A revocation is written and pushed to all replicas

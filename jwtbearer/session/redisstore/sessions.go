@@ -59,7 +59,7 @@ func flag(b bool) int {
 // put back before [Store.Initialize] is called.
 func (s *Store) Put(ctx context.Context, v session.Session) error {
 	if v.Issuer == "" || v.ID == "" {
-		return errors.New("redisstore: a session needs an issuer and an identifier")
+		return fmt.Errorf("redisstore: %w", session.ErrNoKey)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -97,6 +97,11 @@ func (s *Store) Put(ctx context.Context, v session.Session) error {
 // Revoke implements [session.Store]. Of many keys, some may have been revoked
 // when it returns an error.
 func (s *Store) Revoke(ctx context.Context, keys ...session.Key) error {
+	for _, key := range keys {
+		if key.Issuer == "" || key.ID == "" {
+			return fmt.Errorf("redisstore: %w", session.ErrNoKey)
+		}
+	}
 	_, err := s.revoke(ctx, keys, nil)
 	return err
 }

@@ -243,6 +243,14 @@ func testRevoked(t *testing.T, s session.Store) {
 	if err := s.Revoke(t.Context()); err != nil {
 		t.Errorf("revoking nothing: %v", err)
 	}
+	for _, key := range []session.Key{{}, {Issuer: issuer}, {ID: "b"}} { // of a token without a session, say
+		if err := s.Revoke(t.Context(), session.Key{Issuer: issuer, ID: "b"}, key); !errors.Is(err, session.ErrNoKey) {
+			t.Errorf("revoking %+v: got error %v, want ErrNoKey", key, err)
+		}
+		if err := s.Put(t.Context(), session.Session{Issuer: key.Issuer, ID: key.ID}); !errors.Is(err, session.ErrNoKey) {
+			t.Errorf("Put of %+v: got error %v, want ErrNoKey", key, err)
+		}
+	}
 	wantAlive(t, s, access("a", now()), false)
 	wantAlive(t, s, access("a", now().Add(2*keep)), false)
 	wantAlive(t, s, access("b", now()), true)
