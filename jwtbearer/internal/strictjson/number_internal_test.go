@@ -30,6 +30,8 @@ func TestOverflows(t *testing.T) {
 		"1" + zeros + "e-91":              true,
 		"1e99999999999999999999":          true,
 		"1e-99999999999999999999":         false,
+		"1e18446744073709551616":          true, // 2⁶⁴
+		"1e-18446744073709551306":         false,
 		"2.2250738585072011e-308":         false,
 		"1" + strings.Repeat("0", 60_000): true,
 	} {
