@@ -100,11 +100,15 @@ type Header struct {
 	MediaType string // typ in lower case without "application/"
 }
 
+// maxHeaderMembers bounds a JOSE header, of which no one has a tenth of that.
+// Everybody can make this package read one.
+const maxHeaderMembers = 256
+
 // ParseHeader parses the decoded header text. It returns [ErrCritical] for any
 // crit at all, [ErrUnencoded] if that or b64 itself asks for an unencoded
 // payload (RFC 7797), and [ErrHeader] for what is no JOSE header.
 func ParseHeader(text string) (*Header, error) {
-	o, err := strictjson.Parse(text)
+	o, err := strictjson.ParseSmall(text, maxHeaderMembers)
 	if err != nil {
 		return nil, ErrHeader
 	}

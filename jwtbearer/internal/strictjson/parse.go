@@ -31,7 +31,11 @@ var (
 
 // Parse parses text, which must be one JSON object and nothing else: not even
 // white space round it. The result refers to text and nothing else.
-func Parse(text string) (Object, error) {
+func Parse(text string) (Object, error) { return ParseSmall(text, MaxMembers) }
+
+// ParseSmall is Parse for an object with at most so many members and array elements
+// in all.
+func ParseSmall(text string, most int) (Object, error) {
 	if len(text) > MaxLength {
 		return Object{}, errLength
 	}
@@ -39,7 +43,7 @@ func Parse(text string) (Object, error) {
 		return Object{}, errNotObject
 	}
 	p := parsers.Get().(*parser)
-	p.text, p.pos, p.count, p.depth = text, 0, 0, 0
+	p.text, p.pos, p.count, p.depth, p.most = text, 0, 0, 0, most
 	p.top, p.names, p.escaped = p.top[:0], p.names[:0], false
 	err := p.object()
 	if err == nil && p.pos != len(text) {
@@ -62,6 +66,7 @@ type parser struct {
 	pos     int
 	depth   int
 	count   int      // members and elements so far
+	most    int      // of them
 	top     []member // of the outermost object
 	names   []string // of the objects that are open, as a stack
 	used    int      // how high the stack was
@@ -132,7 +137,7 @@ func (p *parser) object() error {
 		return nil
 	}
 	for {
-		if p.count++; p.count > MaxMembers {
+		if p.count++; p.count > p.most {
 			return errMembers
 		}
 		if p.peek() != '"' {
@@ -197,7 +202,7 @@ func (p *parser) array() error {
 		return nil
 	}
 	for {
-		if p.count++; p.count > MaxMembers {
+		if p.count++; p.count > p.most {
 			return errMembers
 		}
 		if err := p.value(); err != nil {
@@ -381,20 +386,26 @@ func (p *parser) number() error {
 		}
 		i = end
 	}
-	exponent := i < len(s) && (s[i] == 'e' || s[i] == 'E')
-	if exponent {
+	exponent := 0 // digits of it, if it makes the number larger
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
 		i++
+		smaller := false
 		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			smaller = s[i] == '-'
 			i++
 		}
 		end := digits(s, i)
 		if end == i {
 			return errNumber
 		}
+		if !smaller {
+			exponent = end - i
+		}
 		i = end
 	}
-	// 1e999 would be infinite to one reader and an error to another.
-	if (exponent || i-p.pos > 300) && overflows(s[p.pos:i]) {
+	// 1e999 would be infinite to one reader and an error to another. What has neither
+	// many digits nor an exponent of more than two cannot be.
+	if (exponent > 2 || i-p.pos > 200) && overflows(s[p.pos:i]) {
 		return errNumberRange
 	}
 	p.pos = i
