@@ -5,31 +5,23 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// A mutation is one check and the edit that removes it.
-type mutation struct {
-	check    string // what is no longer checked
-	file     string
-	old, new string   // old stands in the file exactly once
-	packages []string // in this order, until one fails; nil: by the file
-}
-
 // A result is what became of a mutation.
 type result struct {
 	mutation
+	at      int    // its place in the list
 	killer  string // the test that failed, "" if none did
 	problem string // why nothing can be said
 	took    time.Duration
@@ -38,7 +30,7 @@ type result struct {
 func main() {
 	workers := flag.Int("workers", 2, "how many mutations are tried at a time")
 	only := flag.String("run", "", "try only the mutations whose file and check match this regular expression")
-	limit := flag.Duration("timeout", 3*time.Minute, "how long the tests of one mutation may take")
+	limit := flag.Duration("timeout", 3*time.Minute, "how long the tests of one package may take")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
@@ -71,49 +63,91 @@ func run(workers int, pattern *regexp.Regexp, limit time.Duration) (survivors in
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-
-	start := time.Now()
-	jobs := make(chan mutation)
-	results := make(chan result)
-	var wg sync.WaitGroup
-	for i := range workers {
-		tree := filepath.Join(dir, fmt.Sprint(i))
-		if err := copyTree(root, tree); err != nil {
+	trees := make([]string, workers)
+	for i := range trees {
+		trees[i] = filepath.Join(dir, fmt.Sprint(i))
+		if err := copyTree(root, trees[i]); err != nil {
 			return 0, err
 		}
+	}
+	if err := baseline(trees[0], chosen, limit); err != nil {
+		return 0, err
+	}
+
+	start := time.Now()
+	jobs := make(chan int)
+	results := make(chan result)
+	var wg sync.WaitGroup
+	for _, tree := range trees {
 		wg.Go(func() {
-			for m := range jobs {
-				results <- try(tree, m, limit)
+			for i := range jobs {
+				r := try(tree, chosen[i], limit)
+				r.at = i
+				results <- r
 			}
 		})
 	}
 	go func() {
-		for _, m := range chosen {
-			jobs <- m
+		for i := range chosen {
+			jobs <- i
 		}
 		close(jobs)
 		wg.Wait()
 		close(results)
 	}()
+	all := make([]result, len(chosen))
+	for r := range results {
+		all[r.at] = r
+		fmt.Fprintf(os.Stderr, "%v%s\n", r.took.Round(time.Second), r.row())
+	}
 	problems := 0
 	fmt.Println("| check that is removed | file | noticed by |\n|---|---|---|")
-	for r := range results {
-		by := r.killer
+	for _, r := range all {
 		switch {
 		case r.problem != "":
 			problems++
-			by = "**PROBLEM**: " + r.problem
 		case r.killer == "":
 			survivors++
-			by = "**nobody**"
 		}
-		fmt.Printf("| %s | %s | %s |\n", r.check, r.file, by)
+		fmt.Println(r.row())
 	}
 	fmt.Printf("\n%d checks, %d not missed, %d problems, %v\n", len(chosen), survivors, problems, time.Since(start).Round(time.Second))
 	if problems > 0 {
 		return survivors, fmt.Errorf("%d mutations could not be tried", problems)
 	}
 	return survivors, nil
+}
+
+// row is a row of the table.
+func (r *result) row() string {
+	by := r.killer
+	switch {
+	case r.problem != "":
+		by = "**PROBLEM**: " + r.problem
+	case r.killer == "":
+		by = "**nobody**"
+	}
+	return fmt.Sprintf("| %s | %s | %s |", r.check, r.file, by)
+}
+
+// baseline runs what the mutations need before anything is removed: a test that
+// fails then notices nothing.
+func baseline(tree string, chosen []mutation, limit time.Duration) error {
+	var packages []string
+	for _, m := range chosen {
+		for _, p := range m.packages() {
+			if !slices.Contains(packages, p) {
+				packages = append(packages, p)
+			}
+		}
+	}
+	for _, p := range packages {
+		killer, problem := test(tree, p, limit)
+		if killer != "" || problem != "" {
+			return fmt.Errorf("before anything is removed, in %s: %s%s", p, killer, problem)
+		}
+	}
+	return nil
 }
 
 // repository returns the root of the repository that this program is in.
@@ -183,63 +217,11 @@ func try(tree string, m mutation, limit time.Duration) result {
 		return r
 	}
 	defer os.WriteFile(path, before, 0o644)
-	for _, p := range m.tests() {
+	for _, p := range m.packages() {
 		if r.killer, r.problem = test(tree, p, limit); r.killer != "" || r.problem != "" {
 			break
 		}
 	}
 	r.took = time.Since(start)
 	return r
-}
-
-// tests are the packages whose tests are run: those next to the file, then those
-// of package jwtbearer, which see everything.
-func (m mutation) tests() []string {
-	if m.packages != nil {
-		return m.packages
-	}
-	own := "./" + filepath.ToSlash(filepath.Dir(m.file))
-	if own == "./jwtbearer" {
-		return []string{own}
-	}
-	return []string{own, "./jwtbearer"}
-}
-
-var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-
-// test runs the tests of a package and returns the one that failed. Of nested
-// ones it is the innermost.
-func test(tree, pkg string, limit time.Duration) (killer, problem string) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)
-	defer cancel()
-	// Tests of documents and of speed have nothing to say about checks.
-	// Vet and debug information would take longer than most of the tests.
-	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-ldflags=-s -w", "-short", "-failfast", "-count=1",
-		"-timeout", limit.String(), "-skip", "^(TestREADME|TestImportGraph|TestConformanceDocument|TestSoak|Example|Benchmark)", pkg)
-	cmd.Dir = tree
-	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return "", ""
-	}
-	switch text := string(out); {
-	case strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]"):
-		line, _, _ := strings.Cut(strings.TrimPrefix(text[strings.IndexByte(text, '\n')+1:], "\n"), "\n")
-		return "", "it does not compile: " + line
-	case failedTest.MatchString(text):
-		longest := ""
-		for _, match := range failedTest.FindAllStringSubmatch(text, -1) {
-			if strings.Count(match[1], "/") >= strings.Count(longest, "/") && (longest == "" || strings.HasPrefix(match[1], longest)) {
-				longest = match[1]
-			}
-		}
-		return longest, ""
-	case strings.Contains(text, "panic:"):
-		return pkg + " (panic)", ""
-	case ctx.Err() != nil || strings.Contains(text, "test timed out"):
-		return pkg + " (ran out of time)", ""
-	default:
-		return "", fmt.Sprintf("%v: %.200s", err, text)
-	}
 }

@@ -1,159 +1,28 @@
 package main
 
+import "slices"
+
 // mutations are the checks of the library. Each edit takes one away and leaves
 // code that compiles.
-var mutations = []mutation{
-	// The request.
-	{check: "several Authorization fields", file: "jwtbearer/credentials.go", old: "if len(fields) > 1 {", new: "if false {"},
-	{check: "a token in two places", file: "jwtbearer/credentials.go", old: `case other != "" && token != "":`, new: `case other != "" && token != "" && false:`},
-	{check: "another scheme that begins alike", file: "jwtbearer/credentials.go", old: `if rest != "" && tokenChar(rest[0]) {`, new: `if false {`},
-	{check: "the scheme alone, or without a space", file: "jwtbearer/credentials.go", old: `if token == "" || len(token) == len(rest) {`, new: `if false {`},
-	{check: "the alphabet of a token68", file: "jwtbearer/policy.go", old: "&& !token68(raw):", new: "&& false:"},
-	{check: "the same cookie twice", file: "jwtbearer/credentials.go", old: "case len(cookies) > 1:", new: "case false:"},
-	{check: "the same parameter twice", file: "jwtbearer/credentials.go", old: "switch list := values[name]; len(list) {", new: "switch list := values[name]; min(1, len(list)) {"},
-	{check: "a parameter of the query that cannot be read", file: "jwtbearer/credentials.go", old: "if err != nil && strings.Contains(r.URL.RawQuery, name) {", new: "if false && err != nil {"},
-	{check: "the method of a form", file: "jwtbearer/credentials.go", old: "case http.MethodPost, http.MethodPut, http.MethodPatch:\n\t\tdefault:\n\t\t\treturn \"\", nil\n\t\t}", new: "default:\n\t\t}"},
-	{check: "the media type of a form", file: "jwtbearer/credentials.go", old: `if err != nil || mediaType != "application/x-www-form-urlencoded" {`, new: `if false && (err != nil || mediaType == "") {`},
+var mutations = slices.Concat(shape, request, token, keys, session)
 
-	// The serialization.
-	{check: "the size of a token", file: "jwtbearer/verify.go", old: "if len(raw) > maxTokenLength {", new: "if false {"},
-	{check: "the JSON serialization", file: "jwtbearer/internal/jose/compact.go", old: `if strings.HasPrefix(raw, "{") {`, new: "if false {"},
-	{check: "two dots at least, and a header", file: "jwtbearer/internal/jose/compact.go", old: `case !ok || header == "":`, new: "case !ok && false:"},
-	{check: "two dots at most", file: "jwtbearer/internal/jose/compact.go", old: "case strings.IndexByte(signature, '.') >= 0:", new: "case false:"},
-	{check: "an encrypted token has a reason of its own", file: "jwtbearer/internal/jose/compact.go", old: `if strings.Count(signature, ".") == 2 {`, new: "if false {"},
-	{check: "a detached payload", file: "jwtbearer/internal/jose/compact.go", old: `case payload == "":`, new: `case payload == "" && false:`},
-	{check: "line breaks in base64", file: "jwtbearer/internal/jose/compact.go", old: `if strings.IndexByte(segment, '\n') >= 0 || strings.IndexByte(segment, '\r') >= 0 {`, new: "if false {"},
-	{check: "line breaks in base64, carriage return", file: "jwtbearer/internal/jose/compact.go", old: ` || strings.IndexByte(segment, '\r') >= 0 {`, new: " {"},
-	{check: "unused bits in base64", file: "jwtbearer/internal/jose/compact.go", old: "var strict = base64.RawURLEncoding.Strict()", new: "var strict = base64.RawURLEncoding"},
-	{check: "base64 that does not decode", file: "jwtbearer/internal/jose/compact.go", old: "if err != nil || got != n {", new: "if false && (err != nil || got != n) {"},
-	{check: "an empty signature", file: "jwtbearer/verify.go", old: `err != nil || c.Signature == "" {`, new: "err != nil {"},
-	{check: "crit", file: "jwtbearer/internal/jose/compact.go", old: "if _, ok := o.Get(\"crit\"); ok {", new: "if false {"},
-	{check: "b64", file: "jwtbearer/internal/jose/compact.go", old: `if v, ok := o.Get("b64"); ok && v.Raw() != "true" {`, new: "if false {"},
-	{check: "alg is there", file: "jwtbearer/internal/jose/compact.go", old: `text1(&o, "alg", true)`, new: `text1(&o, "alg", false)`},
-	{check: "header parameters are strings, and not empty", file: "jwtbearer/internal/jose/compact.go", old: `if !ok || s == "" {`, new: "if false && !ok {"},
-	{check: "an empty media type", file: "jwtbearer/internal/jose/compact.go", old: `ok && rest != "" &&`, new: "ok &&"},
-	{check: "a media type with two slashes", file: "jwtbearer/internal/jose/compact.go", old: `&& !strings.Contains(rest, "/") {`, new: "{"},
-	{check: "folding of ASCII only in typ", file: "jwtbearer/internal/jose/compact.go", old: "typ = lower(typ)", new: "typ = strings.ToLower(lower(typ))"},
+// A mutation is one check and the edit that removes it.
+type mutation struct {
+	file string
+	edit
+}
 
-	// JSON.
-	{check: "an object, and nothing before it", file: "jwtbearer/internal/strictjson/parse.go", old: `if text == "" || text[0] != '{' {`, new: `if text == "" {`},
-	{check: "nothing behind the object", file: "jwtbearer/internal/strictjson/parse.go", old: "if err == nil && p.pos != len(text) {", new: "if false {"},
-	{check: "duplicate members, few", file: "jwtbearer/internal/strictjson/parse.go", old: "if n == name {\n\t\t\t\t\treturn errDuplicate\n\t\t\t\t}", new: "_ = n"},
-	{check: "duplicate members, many", file: "jwtbearer/internal/strictjson/parse.go", old: "if _, dup := seen[name]; dup {", new: "if false {"},
-	{check: "duplicate members by escapes", file: "jwtbearer/internal/strictjson/parse.go", old: "name = unescape(name)\n\t\t}\n\t\tswitch", new: "}\n\t\tswitch"},
-	{check: "depth of objects", file: "jwtbearer/internal/strictjson/parse.go", old: "func (p *parser) object() error {\n\tif p.depth++; p.depth > MaxDepth {", new: "func (p *parser) object() error {\n\tif p.depth++; false {"},
-	{check: "depth of arrays", file: "jwtbearer/internal/strictjson/parse.go", old: "func (p *parser) array() error {\n\tif p.depth++; p.depth > MaxDepth {", new: "func (p *parser) array() error {\n\tif p.depth++; false {"},
-	{check: "control characters in strings", file: "jwtbearer/internal/strictjson/parse.go", old: "case c < ' ':\n\t\t\treturn false, errControl", new: "case c < ' ':\n\t\t\ti++"},
-	{check: "UTF-8", file: "jwtbearer/internal/strictjson/parse.go", old: "if r == utf8.RuneError && n <= 1 {", new: "if false && r == 0 {"},
-	{check: "surrogates without their other half", file: "jwtbearer/internal/strictjson/parse.go", old: "if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {", new: "if false && (!ok || low == r) {"},
-	{check: "numbers that overflow", file: "jwtbearer/internal/strictjson/parse.go", old: "if exponent || i-p.pos > 300 {", new: "if false && exponent {"},
-	{check: "numbers that overflow by their digits", file: "jwtbearer/internal/strictjson/parse.go", old: "if exponent || i-p.pos > 300 {", new: "if exponent {"},
-	{check: "leading zeros", file: "jwtbearer/internal/strictjson/parse.go", old: "case i < len(s) && s[i] == '0':\n\t\ti++", new: "case i < len(s) && s[i] == '0':\n\t\ti = digits(s, i)"},
-	{check: "names match exactly", file: "jwtbearer/internal/strictjson/strictjson.go", old: "if o.text[m.nameStart:m.nameEnd] == name {", new: "if strings.EqualFold(o.text[m.nameStart:m.nameEnd], name) {"},
+// An edit replaces old, which stands in its file exactly once.
+type edit struct {
+	check    string // what is no longer checked
+	old, new string
+}
 
-	// Algorithms and signatures.
-	{check: "algorithms that are supported", file: "jwtbearer/verify.go", old: "if !jose.Supported(h.Algorithm) {", new: "if false {"},
-	{check: "algorithms that are listed", file: "jwtbearer/verify.go", old: "if !slices.Contains(a.profile.algorithms, t.header.Algorithm) {", new: "if false {"},
-	{check: "the length of an ECDSA signature", file: "jwtbearer/internal/jose/verify.go", old: " || len(signature) != 2*a.size {", new: " || len(signature) < 2*a.size {"},
-	{check: "the curve of an ECDSA key", file: "jwtbearer/internal/jose/verify.go", old: "k.Curve != a.curve() || ", new: ""},
-	{check: "the salt of PSS", file: "jwtbearer/internal/jose/verify.go", old: "SaltLength: rsa.PSSSaltLengthEqualsHash}", new: "SaltLength: rsa.PSSSaltLengthAuto}"},
-	{check: "the size of an Ed25519 key", file: "jwtbearer/internal/jose/verify.go", old: "return ok && len(k) == ed25519.PublicKeySize && ed25519.Verify", new: "return ok && ed25519.Verify"},
-	{check: "the PKCS #1 signature", file: "jwtbearer/internal/jose/verify.go", old: "rsa.VerifyPKCS1v15(k, a.hash, digest, signature) == nil", new: "len(signature) == k.Size()"},
-	{check: "the ECDSA signature", file: "jwtbearer/internal/jose/verify.go", old: "return ecdsa.VerifyASN1(k, digest, appendDER(der[:0], signature[:a.size], signature[a.size:]))", new: "return len(appendDER(der[:0], signature[:a.size], signature[a.size:])) > 0"},
-	{check: "the Ed25519 signature", file: "jwtbearer/internal/jose/verify.go", old: "len(k) == ed25519.PublicKeySize && ed25519.Verify(k, input, signature)", new: "len(k) == ed25519.PublicKeySize && len(signature) == 64"},
-	{check: "the sign of an ECDSA number", file: "jwtbearer/internal/jose/verify.go", old: "if b[0]&0x80 != 0 {", new: "if false {"},
-	{check: "leading zeros of an ECDSA number", file: "jwtbearer/internal/jose/verify.go", old: "for len(b) > 1 && b[0] == 0 {", new: "for false {"},
-	{check: "the signature at all", file: "jwtbearer/verify.go", old: "if !jose.Verify(t.header.Algorithm, k.Public(), sig.input, sig.value) {", new: "if false {"},
-
-	// Claims.
-	{check: "iss is one of ours", file: "jwtbearer/join.go", old: "if a, ok := v.routes[strings.TrimSuffix(issuer, \"/\")]; ok {\n\t\treturn a, nil\n\t}", new: "for _, a := range v.routes {\n\t\treturn a, nil\n\t}\n\t_ = strings.TrimSuffix"},
-	{check: "iss is exactly that of the metadata", file: "jwtbearer/verify.go", old: "if known := a.keys.TokenIssuer(); known != \"\" && known != t.issuer {\n\t\treturn nil, a.refuse(ErrIssuer)\n\t}\n\tkeys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)\n\tif err != nil {\n\t\treturn nil, a.keyError(err)\n\t}\n\tif a.keys.TokenIssuer() != t.issuer {\n\t\treturn nil, a.refuse(ErrIssuer)\n\t}", new: "keys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)\n\tif err != nil {\n\t\treturn nil, a.keyError(err)\n\t}"},
-	{check: "aud", file: "jwtbearer/verify.go", old: "if !p.meantFor(t) {", new: "if false {"},
-	{check: "exp, nbf and iat", file: "jwtbearer/verify.go", old: "err := clockskew.Check(t.times, now, a.profile.skew)", new: "var err error"},
-	{check: "the maximum age", file: "jwtbearer/verify.go", old: "if err == nil && p.maxAge > 0 {", new: "if false {"},
-	{check: "typ", file: "jwtbearer/verify.go", old: "case !slices.Contains(profile.types, t.header.MediaType),\n\t\tt.marks.otherKind", new: "case t.marks.otherKind"},
-	{check: "the claims of other kinds of JWT", file: "jwtbearer/verify.go", old: "t.marks.otherKind && t.header.MediaType != \"at+jwt\":", new: "false:"},
-	{check: "typ of a policy for another kind", file: "jwtbearer/verify.go", old: "if opaque || !slices.Contains(p.types, t.header.MediaType) {", new: "if false {"},
-	{check: "an opaque token is no other kind of JWT", file: "jwtbearer/verify.go", old: "if opaque || !slices", new: "if !opaque && !slices"},
-	{check: "the claims of RFC 9068", file: "jwtbearer/verify.go", old: "case profile.rfc9068 && !t.marks.profiled:", new: "case false:"},
-	{check: "bound tokens", file: "jwtbearer/verify.go", old: "if t.marks.bound && !profile.acceptBound {", new: "if false {"},
-	{check: "types of the claims that are read", file: "jwtbearer/verify.go", old: "if wrong {\n\t\treturn ErrClaim\n\t}", new: ""},
-	{check: "the type of scope", file: "jwtbearer/verify.go", old: "_, ok := value.Strings()\n\t\t\t\twrong = wrong || !ok", new: "value.Strings()"},
-	{check: "the type of the session claim", file: "jwtbearer/verify.go", old: "if v, ok := t.claims.Get(p.sessionClaim); ok && v.Kind() != strictjson.String {", new: "if false {"},
-	{check: "the type of aud", file: "jwtbearer/verify.go", old: "} else if t.audience, ok = aud.Strings(); !ok && present {", new: "} else if t.audience, ok = aud.Strings(); !ok && present && false {"},
-	{check: "dates are NumericDates", file: "jwtbearer/verify.go", old: "*into = at\n\treturn err == nil", new: "*into = at\n\treturn err == nil || true"},
-	{check: "a claim names the tenant", file: "jwtbearer/verify.go", old: "if !a.tenant.claimedBy(t) {", new: "if false {"},
-
-	// What stands around.
-	{check: "a closed verifier", file: "jwtbearer/verify.go", old: "if v.closed.Load() {", new: "if false {"},
-	{check: "type, audience and time of a remembered token", file: "jwtbearer/verify.go", old: "if err == nil {\n\t\t\terr = p.admit(t, now, true)\n\t\t}\n", new: ""},
-	{check: "the key of a remembered token", file: "jwtbearer/verify.go", old: "case errors.Is(err, jwks.ErrKeyNotFound):\n\t\treturn nil, nil\n\tdefault:", new: "case errors.Is(err, jwks.ErrKeyNotFound):\n\t\treturn e.token, nil\n\tdefault:"},
-	{check: "the keys' outage for a remembered token", file: "jwtbearer/verify.go", old: "default:\n\t\treturn nil, e.token.authority.keyError(err)", new: "default:\n\t\treturn e.token, nil"},
-	{check: "rules", file: "jwtbearer/policy.go", old: "for _, rule := range p.authorize {", new: "for _, rule := range p.authorize[:0] {"},
-	{check: "checkers", file: "jwtbearer/policy.go", old: "if p.asksCheckers() && (outer == nil || !outer.checked) {", new: "if false {"},
-	{check: "an error of a checker that says nothing", file: "jwtbearer/errors.go", old: "if class := e.Reason.class; class != ErrInvalidToken && class != ErrUnavailable {", new: "if false {"},
-	{check: "an *Error without a Reason", file: "jwtbearer/errors.go", old: "if e == nil || e.Reason == nil || e.Reason.class == nil {", new: "if false {"},
-	{check: "audience and rules of an inner policy", file: "jwtbearer/policy.go", old: "t = outer.token\n\t\terr = p.admit(t, now, true)", new: "t = outer.token"},
-	{check: "an outer policy of another verifier, or another token", file: "jwtbearer/policy.go", old: "if outer != nil && (outer.v != p.v || outer.token.raw != raw) {", new: "if false {"},
-	{check: "the characters of a scope in a challenge", file: "jwtbearer/challenge.go", old: "return !scopeToken(s) })", new: "return false })"},
-	{check: "the characters of a realm", file: "jwtbearer/verifier.go", old: "if !quotable(o.Realm) {", new: "if false {"},
-	{check: "no-store", file: "jwtbearer/challenge.go", old: "\th.Set(\"Cache-Control\", \"no-store\")\n", new: ""},
-	{check: "an ErrorHandler cannot change the status", file: "jwtbearer/challenge.go", old: "w.ResponseWriter.WriteHeader(w.status)", new: "w.ResponseWriter.WriteHeader(200)"},
-	{check: "an ErrorHandler cannot change the challenge", file: "jwtbearer/challenge.go", old: "if values, ok := w.header[name]; ok {", new: "if values, ok := w.header[name]; ok && false {"},
-	{check: "private, where a token may be in the URL", file: "jwtbearer/handler.go", old: "if p.uncached {", new: "if false {"},
-	{check: "Optional lets only requests without a token pass", file: "jwtbearer/handler.go", old: "if a == nil && err == nil {", new: "if a == nil && (err == nil || anonymous) {"},
-	{check: "Require lets no anonymous request pass", file: "jwtbearer/handler.go", old: "if anonymous {", new: "if true {"},
-	{check: "the scope claim hides scp", file: "jwtbearer/token.go", old: "v, ok := t.claims.Get(\"scope\")\n\tif !ok {", new: "v, ok := t.claims.Get(\"scope\")\n\tif s, _ := v.Str(); !ok || s == \"\" {"},
-	{check: "names in Decode", file: "jwtbearer/decode.go", old: "return member, !fields.folds(name)", new: "return member, true"},
-	{check: "an active token by introspection", file: "jwtbearer/introspect.go", old: `if active, _ := claims.Get("active"); active.Raw() != "true" {`, new: "if false {"},
-	{check: "audience and time by introspection", file: "jwtbearer/introspect.go", old: "if err := p.admit(t, now, true); err != nil {", new: "if err := p.admit(t, now, true); err != nil && false {"},
-	{check: "the issuer by introspection", file: "jwtbearer/introspect.go", old: "default:\n\t\treturn nil, a.refuse(ErrIssuer)", new: "default:"},
-
-	// Time.
-	{check: "exp is there", file: "clockskew/clockskew.go", old: "case t.Expiry.IsZero():", new: "case false:"},
-	{check: "exp", file: "clockskew/clockskew.go", old: "now.Sub(t.Expiry) >= tolerance:", new: "now.Sub(t.Expiry) > tolerance:"},
-	{check: "nbf", file: "clockskew/clockskew.go", old: "case !t.NotBefore.IsZero() && early(now, t.NotBefore, tolerance):", new: "case false:"},
-	{check: "iat", file: "clockskew/clockskew.go", old: "case !t.IssuedAt.IsZero() && early(now, t.IssuedAt, tolerance):", new: "case false:"},
-	{check: "the first instant", file: "clockskew/clockskew.go", old: "return now.Before(start) && start.Sub(now) > tolerance", new: "return now.Before(start) && start.Sub(now) >= tolerance"},
-	{check: "the most tolerance", file: "clockskew/clockskew.go", old: "return min(max(tolerance, 0), MaxTolerance)", new: "return max(tolerance, 0)"},
-	{check: "an age beyond a Duration", file: "clockskew/clockskew.go", old: "age == math.MaxInt64 || ", new: "false && math.MaxInt64 > 0 || "},
-	{check: "a maximum age needs iat", file: "clockskew/clockskew.go", old: "if issuedAt.IsZero() {", new: "if false {"},
-	{check: "the length of a NumericDate", file: "clockskew/numericdate.go", old: "if len(number) > maxNumberLength {", new: "if false {"},
-	{check: "the range of a NumericDate, below", file: "clockskew/numericdate.go", old: "if seconds < minSeconds || (seconds == minSeconds && nanos < 0) ||", new: "if false ||"},
-	{check: "the range of a NumericDate, above", file: "clockskew/numericdate.go", old: "seconds > maxSeconds || (seconds == maxSeconds && nanos > 0) {", new: "false {"},
-	{check: "the exponent of a NumericDate", file: "clockskew/numericdate.go", old: "if power > maxExponent {", new: "if false {"},
-
-	// Keys.
-	{check: "a kid is one key", file: "jwks/snapshot.go", old: "if id == \"\" {\n\t\treturn s.unnamed[alg]\n\t}\n\treturn s.byID[slot{id, alg}]", new: "if keys := s.byID[slot{id, alg}]; keys != nil {\n\t\treturn keys\n\t}\n\treturn s.unnamed[alg]"},
-	{check: "four candidates at most", file: "jwks/snapshot.go", old: "if len(snap.unnamed[alg]) < maxCandidates {", new: "if true {"},
-	{check: "four candidates at most, new ones included", file: "jwks/snapshot.go", old: "if len(tried)+len(fresh) >= maxCandidates {", new: "if false {"},
-	{check: "a key that is gone", file: "jwks/find.go", old: "&& !key.retired.Load() &&", new: "&&"},
-	{check: "a key of another set", file: "jwks/find.go", old: "key != nil && key.set == s &&", new: "key != nil &&"},
-	{check: "keys that are too old, for remembered tokens", file: "jwks/find.go", old: "&& now.UnixNano() < s.until.Load() {", new: "{"},
-	{check: "keys that are too old", file: "jwks/find.go", old: "if now >= until {", new: "if false {"},
-	{check: "the budget of forced refreshes", file: "jwks/find.go", old: "case st.next != nil || st.budget.take(now):", new: "case true:"},
-	{check: "key ids that were looked for in vain", file: "jwks/find.go", old: "if known == missing {", new: "if false {"},
-	{check: "the alg of a key", file: "jwks/parse.go", old: "serves = []algorithm{one}", new: "_ = one"},
-	{check: "an alg that does not fit the key", file: "jwks/parse.go", old: "if !slices.Contains(serves, one) {", new: "if false {"},
-	{check: "an alg that nobody knows", file: "jwks/parse.go", old: "if alg != \"\" && algorithmOf(alg) == unsupported {", new: "if alg != \"\" && algorithmOf(alg) == unsupported && false {"},
-	{check: "use", file: "jwks/parse.go", old: `if use != "" && use != "sig" {`, new: "if false {"},
-	{check: "key_ops", file: "jwks/parse.go", old: `if !slices.Contains(operations, "verify") {`, new: "if false {"},
-	{check: "private keys", file: "jwks/parse.go", old: "if _, there := jwk[name]; there {", new: "if false {"},
-	{check: "symmetric keys", file: "jwks/parse.go", old: `if kty == "oct" {`, new: "if false {"},
-	{check: "how many keys there are", file: "jwks/parse.go", old: "if len(elements) > maxKeys {", new: "if false {"},
-	{check: "RSA keys that are too small", file: "jwks/public.go", old: "case bits < minRSABits:", new: "case false:"},
-	{check: "RSA keys that are too large", file: "jwks/public.go", old: "case bits > maxRSABits:", new: "case false:"},
-	{check: "an RSA modulus that is even", file: "jwks/public.go", old: "case key.N.Bit(0) == 0:", new: "case false:"},
-	{check: "an RSA exponent that is too small", file: "jwks/public.go", old: "case key.E < minRSAExponent:", new: "case false:"},
-	{check: "an RSA exponent that is even", file: "jwks/public.go", old: "case key.E%2 == 0:", new: "case false:"},
-	{check: "members of a JWK that stand twice", file: "jwks/object.go", old: "if _, twice := members[name]; twice {", new: "if false {"},
-	{check: "base64 of a JWK's members", file: "jwks/public.go", old: "if err != nil || base64.RawURLEncoding.EncodeToString(value) != encoded {", new: "if err != nil {"},
-	{check: "the length of an EC coordinate", file: "jwks/public.go", old: "if len(octets) != size {", new: "if false {"},
-
-	// The table of tokens.
-	{check: "the whole token is compared", file: "jwtbearer/internal/tokencache/tokencache.go", old: "e == nil || e.hash != h || e.token != token", new: "e == nil || e.hash&0xf != h&0xf"},
-	{check: "the bound on bytes", file: "jwtbearer/internal/tokencache/tokencache.go", old: "if c.bytes.Add(e.size) > c.maxBytes && !c.free(table, now) {", new: "if c.bytes.Add(e.size) > c.maxBytes && false {"},
-	{check: "a token that could never fit", file: "jwtbearer/internal/tokencache/tokencache.go", old: "if int64(size) > c.maxBytes {", new: "if false {"},
-	{check: "dead entries go first", file: "jwtbearer/internal/tokencache/tokencache.go", old: "if old == nil || c.dead(old.value, now) {", new: "if old == nil {"},
-	{check: "used entries stay", file: "jwtbearer/internal/tokencache/tokencache.go", old: "if unused < 0 && !old.used.Load() {", new: "if unused < 0 {"},
+// in returns the mutations of one file.
+func in(file string, edits ...edit) []mutation {
+	list := make([]mutation, len(edits))
+	for i, e := range edits {
+		list[i] = mutation{file, e}
+	}
+	return list
 }
