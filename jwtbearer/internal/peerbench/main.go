@@ -3,7 +3,7 @@
 //
 //	go run -C jwtbearer/internal/peerbench . -out table.md -svg chart.svg
 //
-// It takes some minutes; with -short, which is for trying it, about one.
+// It takes about seven minutes; with -short, which is for trying it, one.
 // It serves and fetches on loopback only. Files are named relative to the
 // directory of this module when it is run with -C.
 //
