@@ -133,21 +133,21 @@ func (s *scanner) param() (value string, ok bool) {
 func (s *scanner) quoted() (string, bool) {
 	var value strings.Builder
 	for i := 1; i < len(s.rest); i++ {
-		switch c := s.rest[i]; {
-		case c == '"':
+		c := s.rest[i]
+		switch c {
+		case '"':
 			s.rest = s.rest[i+1:]
 			return value.String(), true
-		case c == '\\':
-			i++
-			if i == len(s.rest) {
+		case '\\':
+			if i++; i == len(s.rest) {
 				return "", false
 			}
-			value.WriteByte(s.rest[i])
-		case c < ' ' && c != '\t' || c == 0x7f:
-			return "", false
-		default:
-			value.WriteByte(c)
+			c = s.rest[i]
 		}
+		if c < ' ' && c != '\t' || c == 0x7f { // also behind a backslash (RFC 9110, Section 5.6.4)
+			return "", false
+		}
+		value.WriteByte(c)
 	}
 	return "", false
 }

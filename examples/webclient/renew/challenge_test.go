@@ -53,6 +53,7 @@ func TestParseChallenges(t *testing.T) {
 		{[]string{`Bearer error="invalid_token" realm="x"`}, ""},
 		{[]string{`Bearer error="invalid_token"; realm="x"`}, ""},
 		{[]string{`Bearer error="invalid` + "\x01" + `_token"`}, ""},
+		{[]string{`Bearer error="invalid\` + "\b" + `_token"`}, ""},
 		{[]string{`Negotiate YII==, error="invalid_token"`}, ""},
 		{[]string{`"Bearer" error="invalid_token"`, `Bearer error="invalid_token"`}, "Bearer{error=invalid_token}"},
 		{[]string{`Bearer é`}, ""},
@@ -69,7 +70,7 @@ func TestParseChallenges(t *testing.T) {
 // in the plainest form.
 func FuzzParseChallenges(f *testing.F) {
 	for _, seed := range []string{
-		`Bearer error="invalid_token"`, `Negotiate YII==, Bearer realm="a\"b"`, "Bearer", `,,a b=c,d="e",f`, `a b==`,
+		`Bearer error="invalid_token"`, `Negotiate YII==, Bearer realm="a\"b"`, "Bearer", `,,a b=c,d="e",f`, `a b==`, "Bearer error=\"\\\b\"",
 	} {
 		f.Add(seed)
 	}
