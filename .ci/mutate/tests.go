@@ -47,8 +47,8 @@ func passes(pkg string) []pass {
 // anything; the others are asked then.
 func test(tree, pkg string, limit time.Duration) (killer, problem string) {
 	binary := filepath.Join(tree, "tests.out")
-	// Debug information would take longer than most of the tests.
-	build := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-p", "1", "-o", binary, "./"+pkg)
+	// To compile well takes longer than most of the tests.
+	build := exec.Command("go", "test", "-c", "-vet=off", "-gcflags=github.com/bearerguard/...=-N -l -dwarf=false", "-ldflags=-s -w", "-p", "1", "-o", binary, "./"+pkg)
 	build.Dir = tree
 	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
