@@ -67,3 +67,30 @@ func TestExpiryWhileWaiting(t *testing.T) {
 		})
 	}
 }
+
+// TestKeysWithoutIDsInAnOutage: whether a signature that no key verifies is bad, or
+// made with a key that is new, cannot be told while the authority is away.
+func TestKeysWithoutIDsInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t, &jwtbearertest.Options{NoKeyIDs: true})
+		v := issuer.Verifier(t, nil)
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Verify(t.Context(), issuer.Token("api1")); err != nil {
+			t.Fatal(err)
+		}
+		issuer.SetFault(jwtbearertest.EndpointAll, jwtbearertest.Down())
+		issuer.RotateHard()
+		token := issuer.Token("api1", jwtbearertest.ExpiresIn(time.Hour))
+		if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrKeysUnavailable) {
+			t.Errorf("while the authority is away: got %v, want ErrKeysUnavailable", err)
+		}
+		issuer.SetFault(jwtbearertest.EndpointAll, jwtbearertest.Fault{})
+		time.Sleep(time.Minute)
+		if _, err := p.Verify(t.Context(), token); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
