@@ -170,6 +170,7 @@ func TestLogoutRequests(t *testing.T) {
 		"no token":           {"POST", "/", "application/x-www-form-urlencoded", form(url.Values{"token": {token()}}), 400},
 		"empty token":        {"POST", "/", "application/x-www-form-urlencoded", form(logoutForm("")), 400},
 		"a bad escape":       {"POST", "/", "application/x-www-form-urlencoded", strings.NewReader("logout_token=%zz"), 400},
+		"a bad escape too":   {"POST", "/", "application/x-www-form-urlencoded", strings.NewReader(logoutForm(token()).Encode() + "&x=%zz"), 400},
 		"too large":          {"POST", "/", "application/x-www-form-urlencoded", strings.NewReader("x=" + strings.Repeat("y", 128<<10) + "&" + logoutForm(token()).Encode()), 400},
 		"an access token":    {"POST", "/", "application/x-www-form-urlencoded", form(logoutForm(issuer.Token("web"))), 400},
 		"an ID token":        {"POST", "/", "application/x-www-form-urlencoded", form(logoutForm(issuer.IDToken("web"))), 400},
