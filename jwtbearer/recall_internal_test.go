@@ -30,12 +30,16 @@ func TestRecallEnds(t *testing.T) {
 	}
 	now := time.Now()
 	held := set.Keys()[0]
-	remember := func(raw string, key *jwks.Key) {
+	remember := func(raw string, a *authority, key *jwks.Key) {
 		token := &Token{raw: raw, issuer: "https://issuer.test", authority: a, key: key}
 		v.cache.Put(raw, &verified{token: token, until: now.Add(maxVerifiedAge)}, 100, now)
 	}
-	remember("held", held)
-	remember("gone", keys[0])
+	unloaded := *a
+	unloaded.tenant = &tenant{name: "t1", of: &tenants{listed: map[string]bool{"t1": true}}}
+	unloaded.tenant.gone.Store(true)
+	remember("held", a, held)
+	remember("gone", a, keys[0])
+	remember("unloaded", &unloaded, held)
 	for _, tt := range []struct {
 		raw   string
 		after time.Duration
@@ -45,6 +49,7 @@ func TestRecallEnds(t *testing.T) {
 		{"held", maxVerifiedAge - 1, true},
 		{"held", maxVerifiedAge, false},
 		{"gone", 0, false},
+		{"unloaded", 0, false}, // its keys may be closed, which is no outage
 		{"unknown", 0, false},
 	} {
 		token, refused := v.recall(tt.raw, now.Add(tt.after))

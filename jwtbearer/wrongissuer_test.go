@@ -36,6 +36,35 @@ func TestWrongIssuerAsksForNoKey(t *testing.T) {
 	})
 }
 
+// TestWrongIssuerOfTheFirstToken: how the metadata spells the issuer is not known
+// before the first fetch, for which the first token waits.
+func TestWrongIssuerOfTheFirstToken(t *testing.T) {
+	for _, tt := range []struct {
+		suffix string // of iss
+		want   error
+	}{{"", jwtbearer.ErrIssuer}, {"/", nil}} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := jwtbearertest.NewIssuer(t)
+			issuer.SetMetadata("issuer", issuer.URL()+"/")
+			issuer.SetFault(jwtbearertest.EndpointKeys, jwtbearertest.Slow(time.Second))
+			v, err := jwtbearer.New(issuer.URL(), &jwtbearer.Options{HTTPClient: issuer.Client()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.Close()
+			p, err := v.Policy("api1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			token := issuer.Token("api1", jwtbearertest.Claim("iss", issuer.URL()+tt.suffix))
+			if _, err := p.Verify(t.Context(), token); !errors.Is(err, tt.want) || time.Since(start) != time.Second {
+				t.Errorf("iss with %q behind: got %v after %v, want %v after the first fetch", tt.suffix, err, time.Since(start), tt.want)
+			}
+		})
+	}
+}
+
 // TestExtendByAnotherIssuer: a subject is unique within its issuer only.
 func TestExtendByAnotherIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,80 @@
+package jwtbearer_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bearerguard/bearerguard/jwtbearer"
+	"github.com/bearerguard/bearerguard/jwtbearer/jwtbearertest"
+)
+
+// TestRememberedTokenOfABannedTenant: AllowTenant is asked about it like about any
+// other, from the first request on.
+func TestRememberedTokenOfABannedTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer(t, "https://t0.id.test")
+		var banned atomic.Bool
+		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(map[string]*jwtbearertest.Issuer{"https://t0.id.test": issuer})},
+			AllowTenant: func(string) bool { return !banned.Load() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := issuer.Token("api1")
+		for _, want := range []error{nil, nil, jwtbearer.ErrIssuer, jwtbearer.ErrIssuer} {
+			banned.Store(want != nil)
+			if _, err := p.Verify(t.Context(), token); !errors.Is(err, want) {
+				t.Errorf("banned %v: got %v, want %v", want != nil, err, want)
+			}
+		}
+	})
+}
+
+// TestRememberedTokenKeepsItsTenantLoaded: a tenant whose one client goes on with
+// one token is in use.
+func TestRememberedTokenKeepsItsTenantLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers := map[string]*jwtbearertest.Issuer{}
+		for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
+			issuers[url] = newIssuer(t, url)
+		}
+		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Options:   &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
+			Tenants:   []string{"t0", "t1"},
+			MaxLoaded: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants := func(tenant, token string, want error) {
+			t.Helper()
+			if _, err := p.Verify(t.Context(), token); !errors.Is(err, want) {
+				t.Errorf("a token of %s: got %v, want %v", tenant, err, want)
+			}
+		}
+		token := issuers["https://t0.id.test"].Token("api1", jwtbearertest.ExpiresIn(time.Hour))
+		other := func() string { return issuers["https://t1.id.test"].Token("api1") }
+		wants("t0", token, nil)
+		for range 5 {
+			time.Sleep(50 * time.Second)
+			wants("t0", token, nil) // from memory
+			wants("t1", other(), jwtbearer.ErrUnavailable)
+		}
+		time.Sleep(time.Minute)
+		wants("t1", other(), nil)
+	})
+}
