@@ -93,3 +93,23 @@ func TestTimeoutIsNotTheCallers(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoIsGoneAsksNobody: a request that has ended costs the authority nothing.
+func TestWhoIsGoneAsksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		c := newClient(t, introspection.Options{HTTPClient: authority(func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			says(`{"active":true}`)(w, r)
+		})})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := c.Introspect(ctx, "t"); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want its context's error", err)
+		}
+		synctest.Wait()
+		if asked != 0 {
+			t.Errorf("the authority was asked %d times, want never", asked)
+		}
+	})
+}
