@@ -68,6 +68,31 @@ func TestNamesOfOtherKindsOfToken(t *testing.T) {
 	})
 }
 
+// TestAudienceClaimOfOtherKindsOfToken: nor is it in the claim that names the
+// audience of access tokens.
+func TestAudienceClaimOfOtherKindsOfToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := jwtbearertest.NewIssuer(t)
+		v := issuer.Verifier(t, &jwtbearer.Options{AudienceClaim: "client_id"})
+		p, err := v.Policy("web", jwtbearer.TokenType("logout+jwt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			aud, client string
+			want        error
+		}{
+			{"web", "app", nil},
+			{"app", "web", jwtbearer.ErrAudience},
+		} {
+			token := issuer.Token(tt.aud, jwtbearertest.Claim("client_id", tt.client), jwtbearertest.Header("typ", "logout+jwt"))
+			if _, err := p.Verify(t.Context(), token); !errors.Is(err, tt.want) {
+				t.Errorf("aud %s, client_id %s: got %v, want %v", tt.aud, tt.client, err, tt.want)
+			}
+		}
+	})
+}
+
 // TestNamesThatAreEmpty: an empty audience, or an empty place for a token, is a
 // mistake that would otherwise fit what nobody meant.
 func TestNamesThatAreEmpty(t *testing.T) {
