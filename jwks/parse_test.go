@@ -1,6 +1,7 @@
 package jwks_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/elliptic"
 	"encoding/base64"
@@ -137,6 +138,10 @@ func TestOneBadKey(t *testing.T) {
 
 		{"Ed25519 too short", ed.with("x", b64(make([]byte, 31))), "", "31 octets", false},
 		{"Ed25519 too long", ed.with("x", b64(make([]byte, 33))), "", "33 octets", false},
+		{"Ed25519, zeros", ed.with("x", b64(make([]byte, 32))), "", "small order", false},
+		{"Ed25519, the identity", ed.with("x", b64(append([]byte{1}, make([]byte, 31)...))), "", "small order", false},
+		{"Ed25519 off the curve", ed.with("x", b64(append([]byte{2}, make([]byte, 31)...))), "", "not on its curve", false},
+		{"Ed25519, y beyond p", ed.with("x", b64(bytes.Repeat([]byte{0xff}, 32))), "", "canonically", false},
 		{"Ed25519 without x", ed.with("x", nil), "", `"x" is missing`, false},
 		{"OKP without crv", ed.with("crv", nil), "", `"crv" is missing`, false},
 		{"X25519", ed.with("crv", "X25519"), "", "unsupported curve", true},

@@ -78,3 +78,41 @@ func TestRememberedTokenKeepsItsTenantLoaded(t *testing.T) {
 		wants("t1", other(), nil)
 	})
 }
+
+// TestTenantIsGivenItsTime: a tenant that was just loaded has ten seconds for its
+// first good token, or junk for many tenants would keep all of them out.
+func TestTenantIsGivenItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers := map[string]*jwtbearertest.Issuer{}
+		for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
+			issuers[url] = newIssuer(t, url)
+		}
+		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Options:   &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
+			Tenants:   []string{"t0", "t1"},
+			MaxLoaded: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := issuers["https://t0.id.test"].Token("api1", jwtbearertest.ForgedSignature())
+		if _, err := p.Verify(t.Context(), forged); !errors.Is(err, jwtbearer.ErrSignature) {
+			t.Fatalf("forged: got %v, want ErrSignature", err)
+		}
+		other := issuers["https://t1.id.test"].Token("api1")
+		for _, tt := range []struct {
+			wait time.Duration
+			want error
+		}{{0, jwtbearer.ErrUnavailable}, {10*time.Second - 1, jwtbearer.ErrUnavailable}, {1, nil}} {
+			time.Sleep(tt.wait)
+			if _, err := p.Verify(t.Context(), other); !errors.Is(err, tt.want) {
+				t.Errorf("%v later: got %v, want %v", tt.wait, err, tt.want)
+			}
+		}
+	})
+}

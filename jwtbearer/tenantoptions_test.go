@@ -16,7 +16,8 @@ import (
 // one of them speak for the others, and so would a template that leaves a part of
 // the issuer open.
 func TestTenantsShareNoAuthority(t *testing.T) {
-	static, err := jwks.NewStatic("https://id.test/{tenant}", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), nil)
+	// The issuer of the tenant by whose name a template is tried.
+	static, err := jwks.NewStatic("https://id.test/tenant", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
