@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -26,21 +27,21 @@ func TestTenantsShareNoAuthority(t *testing.T) {
 	for name, tt := range map[string]struct {
 		template string
 		options  jwtbearer.Options
-		good     bool
+		field    string // that the error names; "" if there is none
 	}{
-		"nothing":            {"https://id.test/{tenant}", jwtbearer.Options{}, true},
-		"keys":               {"https://id.test/{tenant}", jwtbearer.Options{Keys: static}, false},
-		"an Introspector":    {"https://id.test/{tenant}", jwtbearer.Options{Introspector: introspector}, false},
-		"two placeholders":   {"https://id.test/{tenant}/{other}", jwtbearer.Options{}, false},
-		"a brace too many":   {"https://id.test/{tenant}/}", jwtbearer.Options{}, false},
-		"one twice the same": {"https://id.test/{tenant}/{tenant}", jwtbearer.Options{}, false},
+		"nothing":            {"https://id.test/{tenant}", jwtbearer.Options{}, ""},
+		"keys":               {"https://id.test/{tenant}", jwtbearer.Options{Keys: static}, "Options.Keys"},
+		"an Introspector":    {"https://id.test/{tenant}", jwtbearer.Options{Introspector: introspector}, "Options.Introspector"},
+		"two placeholders":   {"https://id.test/{tenant}/{other}", jwtbearer.Options{}, "template"},
+		"a brace too many":   {"https://id.test/{tenant}/}", jwtbearer.Options{}, "template"},
+		"one twice the same": {"https://id.test/{tenant}/{tenant}", jwtbearer.Options{}, "template"},
 	} {
 		v, err := jwtbearer.NewTenants(tt.template, &jwtbearer.TenantOptions{Tenants: []string{"t1"}, Options: &tt.options})
 		if err == nil {
 			v.Close()
 		}
-		if (err == nil) != tt.good {
-			t.Errorf("%s: got error %v, want it accepted: %v", name, err, tt.good)
+		if (err == nil) != (tt.field == "") || err != nil && !strings.HasPrefix(err.Error(), "jwtbearer: "+tt.field+" = ") {
+			t.Errorf("%s: got error %v, want one about %q", name, err, tt.field)
 		}
 	}
 }

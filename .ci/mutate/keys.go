@@ -23,7 +23,6 @@ var keys = slices.Concat(
 		edit{"the wait for an unknown key", "timer := time.NewTimer(unknownWait)", "timer := time.NewTimer(time.Hour)"},
 		edit{"the wait for the first keys", "attempt, wait := st.attempt, coldWait", "attempt, wait := st.attempt, time.Hour+coldWait"},
 		edit{"nobody waits between attempts", "if st.attempts > 0 && time.Now().UnixNano() <= s.overdue.Load() {", "if false {"},
-		edit{"a closed set, for an unknown key", "if st.closed {\n\t\treturn nil, nil, nil, ErrClosed", "if false {\n\t\treturn nil, nil, nil, ErrClosed"},
 		edit{"a key that came in the meantime", "if snap := s.snap.Load(); snap != nil {\n\t\tif keys := find(snap); keys != nil {\n\t\t\treturn keys, nil, nil, nil", "if snap := s.snap.Load(); snap != nil && false {\n\t\tif keys := find(snap); keys != nil {\n\t\t\treturn keys, nil, nil, nil"},
 		edit{"key ids that were looked for in vain", "if known == missing {", "if false {"},
 		edit{"a refresh under way is not asked for again", "if known == open {", "if true {"},
