@@ -135,15 +135,20 @@ func bearer(token string) *http.Request {
 // other figure is to be compared with.
 func BenchmarkFloor(b *testing.B) {
 	issuer, _, keys := benchSetup(b, jwtbearer.CacheOptions{})
-	for _, alg := range benchAlgorithms {
-		b.Run(alg, func(b *testing.B) {
-			check := floor(b, keys, realistic(issuer, alg, 0))
+	run := func(name, token string) {
+		b.Run(name, func(b *testing.B) {
+			check := floor(b, keys, token)
 			b.ReportAllocs()
 			for b.Loop() {
 				check()
 			}
 		})
 	}
+	for _, alg := range benchAlgorithms {
+		run(alg, realistic(issuer, alg, 0))
+	}
+	// More of a check of a long token is its hash.
+	run("RS256-long", realistic(issuer, "RS256", 0, jwtbearertest.Claim("padding", strings.Repeat("x", 46<<10))))
 }
 
 // BenchmarkFirstSeen is a token that was never seen before, through the cache:
@@ -253,43 +258,61 @@ func otherKey(b *testing.B, i int) jwtbearertest.ExtraKey {
 }
 
 // BenchmarkRefused is the cost of each kind of refusal through the middleware,
-// answer included. Those after "large" are made to be dear to read.
+// answer included. Those after "large" are made to be dear to read: within what is
+// read before the signature is checked, and beyond it.
 func BenchmarkRefused(b *testing.B) {
 	issuer, v, _ := benchSetup(b, jwtbearer.CacheOptions{})
 	stranger := jwtbearertest.NewIssuer(b, &jwtbearertest.Options{URL: "https://stranger.test"})
-	kid := issuer.KeyID("RS256")
-	claims := fmt.Sprintf(`{"iss":%q,"exp":%d`, issuer.URL(), time.Now().Add(time.Hour).Unix())
-	header := fmt.Sprintf(`{"alg":"RS256","typ":"at+jwt","kid":%q`, kid)
-	payload := func(more string) []string {
-		return []string{issuer.Token("api1", jwtbearertest.RawPayload(claims+more+"}"))}
+	both, err := jwtbearer.Join(v, stranger.Verifier(b, nil))
+	if err != nil {
+		b.Fatal(err)
 	}
+	forged := jwtbearertest.ForgedSignature()
 	refused := func(more ...jwtbearertest.TokenOption) []string {
 		return []string{realistic(issuer, "RS256", 0, more...)}
+	}
+	// As long as can be read before the signature is checked, or as may be.
+	const short, long = 3 << 9, 47 << 10
+	claims := fmt.Sprintf(`{"iss":%q,"exp":%d,`, issuer.URL(), time.Now().Add(time.Hour).Unix())
+	members := func(size int, form string, more ...jwtbearertest.TokenOption) []string {
+		text := claims + list(size-len(claims)-1, form) + "}"
+		return []string{issuer.Token("api1", append(more, jwtbearertest.RawPayload(text))...)}
+	}
+	elements := func(size int, name, form string, more ...jwtbearertest.TokenOption) []string {
+		before := claims + `"` + name + `":[`
+		text := before + list(size-len(before)-2, form) + "]}"
+		return []string{issuer.Token("api1", append(more, jwtbearertest.RawPayload(text))...)}
 	}
 	for _, bad := range []struct {
 		name   string
 		tokens []string // offered in turn
+		v      *jwtbearer.Verifier
 	}{
-		{"none", []string{""}},
-		{"malformed", []string{"x" + realistic(issuer, "RS256", 0)}},
-		{"algorithm", refused(jwtbearertest.AlgNone())},
-		{"expired", refused(jwtbearertest.ExpiresIn(-time.Hour))},
-		{"audience", refused(jwtbearertest.Claim("aud", "api9"))},
-		{"issuer", []string{realistic(stranger, "RS256", 0)}},
-		{"unknown-key", unknownKeys(realistic(issuer, "RS256", 0), 4096)},
-		{"signature", refused(jwtbearertest.ForgedSignature())},
-		{"large", []string{strings.Repeat("x", 1<<20)}},
-		{"large-dots", []string{strings.Repeat(".", 1<<20)}},
+		{"none", []string{""}, v},
+		{"malformed", []string{"x" + realistic(issuer, "RS256", 0)}, v},
+		{"algorithm", refused(jwtbearertest.AlgNone()), v},
+		{"expired", refused(jwtbearertest.ExpiresIn(-time.Hour)), v},
+		{"audience", refused(jwtbearertest.Claim("aud", "api9")), v},
+		{"issuer", []string{realistic(stranger, "RS256", 0)}, v},
+		{"unknown-key", unknownKeys(realistic(issuer, "RS256", 0), 4096), v},
+		{"signature", refused(forged), v},
+		{"large", []string{strings.Repeat("x", 1<<20)}, v},
+		{"large-dots", []string{strings.Repeat(".", 1<<20)}, v},
 		// The number is one at which parsers are slow.
-		{"numbers", payload(`,"a":[` + list(1950, "2.2250738585072011e-308") + `]`)},
-		{"names", payload(`,` + list(4000, `"n%x":0`))},
-		{"escaped-names", payload(`,` + list(4000, `"\/%x":0`))},
-		{"escaped-header", []string{issuer.Token("api1",
-			jwtbearertest.RawHeader(header+`,`+list(4000, `"\/%x":0`)+`}`), jwtbearertest.WithoutClaim("aud"))}},
-		{"escaped-audience", payload(`,"aud":[` + list(3900, `"\/%x"`) + `]`)},
+		{"numbers", elements(short, "a", `2.2250738585072011e-308`), v},
+		{"names", members(short, `"%x":0`), v},
+		{"escaped-names", members(short, `"\/%x":0`), v},
+		{"escaped-audience", elements(short, "aud", `"\/%x"`), v},
+		{"long-numbers", elements(long, "a", `2.2250738585072011e-308`, forged), v},
+		{"long-names", members(long, `"%x":0`, forged), v},
+		{"long-escaped-names", members(long, `"\/%x":0`, forged), v},
+		{"long-escaped-audience", elements(long, "aud", `"\/%x"`, forged), v},
+		{"long-names-of-two", members(long, `"%x":0`, forged), both},
+		{"long-header", []string{issuer.Token("api1", forged, jwtbearertest.RawHeader(
+			fmt.Sprintf(`{"alg":"RS256","kid":%q,"x":[`, issuer.KeyID("RS256"))+list(11<<10, `"\/%x"`)+`]}`))}, v},
 	} {
 		b.Run(bad.name, func(b *testing.B) {
-			h := v.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Error("it passed") }))
+			h := bad.v.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Error("it passed") }))
 			requests := make([]*http.Request, len(bad.tokens))
 			for i, token := range bad.tokens {
 				requests[i] = bearer(token)
@@ -322,16 +345,24 @@ func unknownKeys(token string, n int) []string {
 	return tokens
 }
 
-// list is the text of n elements, each with its number where the form has a verb.
-func list(n int, form string) string {
-	elements := make([]string, n)
-	for i := range elements {
-		elements[i] = form
+// list is the text of as many elements as go into so many bytes, at most 4,000, each
+// with its number where the form has a verb.
+func list(size int, form string) string {
+	var text strings.Builder
+	for i := range 4000 {
+		element := form
 		if strings.Contains(form, "%") {
-			elements[i] = fmt.Sprintf(form, i)
+			element = fmt.Sprintf(form, i)
 		}
+		if text.Len()+1+len(element) > size {
+			break
+		}
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString(element)
 	}
-	return strings.Join(elements, ",")
+	return text.String()
 }
 
 // BenchmarkAuthorities is a thousand tokens, first seen and repeated, of more and

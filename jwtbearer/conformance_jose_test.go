@@ -78,6 +78,10 @@ func conformanceJOSE() []conformanceArea {
 		shape("the JSON serialization of an encrypted token", "serialization", "RFC 7516, 7.2", constant(`{"protected":"e30","iv":"AA","ciphertext":"AA","tag":"AA"}`)),
 		{name: "a token of 64 KiB", text: nil, source: "bound of this library", with: edits(mint.Claim("jti", "1")), editFor: sized(64 << 10)},
 		{name: "a token of 64 KiB and one byte", want: "too_large", source: "bound of this library", with: edits(mint.Claim("jti", "1")), editFor: sized(64<<10 + 1), mendFor: sized(64 << 10)},
+		{name: "a header of more than 16 KiB", want: "malformed", source: "bound of this library", editFor: moreHeader(padding(12_400)), mendFor: moreHeader(padding(12_100))},
+		shape("a signature of more bytes than any key makes", "signature", jws, parts(func(h, p, s string) string {
+			return h + "." + p + "." + s + strings.Repeat("A", 1367-len(s))
+		})),
 		{name: "a token of 1 MiB", want: "too_large", source: "bound of this library", with: edits(mint.Claim("jti", "1")), editFor: sized(1 << 20), mendFor: sized(64 << 10)},
 	}
 
@@ -122,6 +126,8 @@ func conformanceJOSE() []conformanceArea {
 		{title: "Names of members", text: "Names are compared exactly, after escapes are resolved. A reader that folds case would find `exp` in `EXP`.", cases: nameRows()},
 	}
 }
+
+func padding(n int) string { return fmt.Sprintf(`,"pad":%q`, strings.Repeat("x", n)) }
 
 // sized makes a token of exactly that many bytes.
 func sized(size int) func(*mint.Issuer) []mint.TokenOption {

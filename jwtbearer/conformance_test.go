@@ -3,6 +3,7 @@ package jwtbearer_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -64,6 +65,8 @@ type conformanceCase struct {
 	scope   string // of the challenge
 	// token is an assertion about the accepted token.
 	token func(*jwtbearer.Token) error
+
+	long bool // the payload is made longer than is read before the signature
 }
 
 // conformanceSetup is an API with its authority. The zero value is the default:
@@ -195,6 +198,9 @@ func (c *conformanceCase) tokens(issuer *jwtbearertest.Issuer) (token, twin stri
 			all = append(all, more(issuer)...)
 		}
 		token := issuer.Token("api1", all...)
+		if c.long {
+			token = issuer.Token("api1", append(all, lengthened(token))...)
+		}
 		if text != nil {
 			token = text(token)
 		}
@@ -543,6 +549,40 @@ func TestConformance(t *testing.T) {
 	if total < 250 {
 		t.Errorf("the table has %d rows, want 250 at least", total)
 	}
+}
+
+// TestConformanceOfLongTokens holds that the answers are the same where the claims
+// are so long that the signature is checked before they are read.
+func TestConformanceOfLongTokens(t *testing.T) {
+	t.Parallel()
+	for _, area := range conformanceTable() {
+		t.Run(strings.ReplaceAll(area.title, " ", "-"), func(t *testing.T) {
+			for _, c := range area.cases {
+				c.long = true
+				switch {
+				case strings.HasPrefix(c.name, "a token of ") && strings.Contains(c.name, "iB"), c.name == "4,096 members":
+					continue // the row has the length that it is about
+				case area.title == "Encoding of the segments" && strings.HasSuffix(c.name, " in the payload"):
+					c.want = "signature" // which is over the text of the payload
+				}
+				t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.run) })
+			}
+		})
+	}
+}
+
+// lengthened puts a long claim before those of the token, if it has any.
+func lengthened(token string) jwtbearertest.TokenOption {
+	segments := strings.Split(token, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(segments[1])
+	if err != nil || !strings.HasPrefix(string(payload), "{") {
+		return jwtbearertest.Claim("note", canary)
+	}
+	rest := strings.TrimLeft(string(payload[1:]), " \t\r\n")
+	if rest != "}" {
+		rest = "," + rest
+	}
+	return jwtbearertest.RawPayload(`{"padding":"` + strings.Repeat("x", 2<<10) + `"` + rest)
 }
 
 // TestEveryReasonIsInTheTable: a reason without a row is one that nobody has

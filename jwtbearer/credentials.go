@@ -88,15 +88,30 @@ func tokenChar(c byte) bool {
 // token68 reports whether s is one (RFC 9110, Section 11.2).
 func token68(s string) bool {
 	s = strings.TrimRight(s, "=")
+	if s == "" {
+		return false
+	}
+	// Eight at a time, and to the end: junk can be long, and would be good until there.
+	var other byte
+	for t := &token68Other; len(s) >= 8; s = s[8:] {
+		other |= t[s[0]] | t[s[1]] | t[s[2]] | t[s[3]] | t[s[4]] | t[s[5]] | t[s[6]] | t[s[7]]
+	}
 	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-			c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/') {
-			return false
+		other |= token68Other[s[i]]
+	}
+	return other == 0
+}
+
+// token68Other is 1 for the bytes that a token68 has none of.
+var token68Other = func() (t [256]byte) {
+	for c := range t {
+		c := byte(c)
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~+/", c) >= 0) {
+			t[c] = 1
 		}
 	}
-	return s != ""
-}
+	return t
+}()
 
 // fromCookie takes the token from the cookie of that name.
 func fromCookie(name string) extractor {

@@ -131,9 +131,9 @@ func (p *Policy) check(r *http.Request) (*admission, *Error) {
 	}
 	t, err := p.verify(r.Context(), raw, r, outer)
 	switch {
-	case err != nil && err.Reason.class == ErrInvalidToken && err.Reason != ErrSerialization && !token68(raw[:min(len(raw), maxTokenLength)]):
+	case err != nil && err.Reason.class == ErrInvalidToken && err.Reason != ErrSerialization && err.Reason != ErrTooLarge && !token68(raw):
 		// Not the form that the scheme demands, whatever it stands for and
-		// whatever was found out first.
+		// whatever was found out first. What is too large is not looked at.
 		return nil, refuse(ErrMalformedCredentials)
 	case err != nil:
 		return nil, err

@@ -94,7 +94,7 @@ func TestFailedFlightsOfOtherKeys(t *testing.T) {
 				var found *Token
 				go func() {
 					token := &Token{raw: "raw", header: &jose.Header{Algorithm: "EdDSA"}}
-					found = v.checkSignature(token, &signature{input: input, value: ed25519.Sign(signer, input)}, tt.keys, time.Now())
+					found, _ = v.checkSignature(nil, token, &signature{input: input, value: ed25519.Sign(signer, input)}, tt.keys, time.Now())
 				}()
 				synctest.Wait()
 				close(finish)
@@ -105,4 +105,35 @@ func TestFailedFlightsOfOtherKeys(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFlightsOfClaimsThatAreNoGood: that the authority itself has signed what cannot
+// be accepted is found out once, and each request has an error of its own.
+func TestFlightsOfClaimsThatAreNoGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, keys := someKey(t)
+		v, err := newVerifier(&Options{Cache: CacheOptions{Disabled: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		finish, shared := make(chan struct{}), refuse(ErrClaim)
+		go v.flight.Do("raw", func() (any, error) {
+			<-finish
+			return shared, nil
+		})
+		synctest.Wait()
+		var found *Token
+		var refused *Error
+		go func() {
+			// Its signature does not hold: to check it again would tell.
+			token := &Token{raw: "raw", header: &jose.Header{Algorithm: "EdDSA"}}
+			found, refused = v.checkSignature(nil, token, &signature{value: make([]byte, 64)}, keys, time.Now())
+		}()
+		synctest.Wait()
+		close(finish)
+		synctest.Wait()
+		if found != nil || refused == nil || refused.Reason != ErrClaim || refused == shared {
+			t.Errorf("got %v and %v, want another error for the same reason", found != nil, refused)
+		}
+	})
 }

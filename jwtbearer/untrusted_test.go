@@ -115,3 +115,17 @@ func TestNamesThatAreEmpty(t *testing.T) {
 		}
 	})
 }
+
+// TestNamesOfCookies: what cannot be the name of a cookie names none, and never
+// would a token be found in it.
+func TestNamesOfCookies(t *testing.T) {
+	v := newIssuer(t, "https://issuer.test").Verifier(t, nil)
+	for name, good := range map[string]bool{
+		"token": true, "__Host-token": true,
+		"": false, "to ken": false, "token;": false, "to,ken": false, "token=": false, "to\"ken": false, "tökén": false, "token\r\n": false,
+	} {
+		if _, err := v.Policy("api1", jwtbearer.Cookie(name)); (err == nil) != good {
+			t.Errorf("%q: got error %v, want it accepted: %v", name, err, good)
+		}
+	}
+}

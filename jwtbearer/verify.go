@@ -17,14 +17,20 @@ import (
 // maxTokenLength bounds a token before any work is done on it.
 const maxTokenLength = 64 << 10
 
+// longPayload is how long an encoded payload can be for its claims to be read
+// before the signature is checked. To read a longer one, made for that, costs more
+// than the check does.
+const longPayload = 2 << 10
+
 // verify returns the token raw if it is good for p at now: well formed, of an
 // authority that v knows, of the right type, for p's audience, alive, and
 // signed. Rules that need trust come after it.
 //
 // The order is that of cost: what can be refused by looking at it is refused
 // before a key is asked for, and a key is asked for before a signature is
-// computed (RFC 9068, Section 4 leaves the order open). Until the signature
-// holds, nothing of the token is believed, logged or returned.
+// computed (RFC 9068, Section 4 leaves the order open). Only where the claims
+// are long does the signature come before them. Until it holds, nothing of the
+// token is believed, logged or returned.
 func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.Time) (*Token, *Error) {
 	if v.closed.Load() {
 		return nil, refuse(ErrClosed)
@@ -44,34 +50,37 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	sig := signatures.Get().(*signature)
 	defer sig.release()
 	t, refused := v.parse(raw, sig)
+	if refused == nil && sig.signedFirst() {
+		refused = v.routeUnread(t, sig)
+	} else if refused == nil {
+		if refused = v.read(t, sig); refused == nil {
+			refused = p.admit(t, now, false)
+		}
+	}
 	if refused != nil {
 		if v.introspector != nil && opaque(refused.Reason) {
 			return v.introspect(ctx, p, raw)
 		}
 		return nil, refused
 	}
-	if t.issuer == "" {
-		return nil, refuse(ErrIssuer)
-	}
-	a, refused := v.route(t.issuer)
+	found, refused := v.findSignature(ctx, p, t, sig, now)
 	if refused != nil {
 		return nil, refused
 	}
-	t.authority = a
-	if !slices.Contains(a.profile.algorithms, t.header.Algorithm) {
-		return nil, a.refuse(ErrAlgorithm)
-	}
-	if wrong := a.profile.checkClaimTypes(t); wrong != "" {
-		return nil, &Error{Reason: ErrClaim, Detail: wrong, authority: a}
-	}
-	if !a.tenant.claimedBy(t) {
-		return nil, a.refuse(ErrIssuer)
-	}
-	if err := p.admit(t, now, false); err != nil {
+	found.authority.used(now)
+	// Long claims were not judged yet, and a token may have expired while keys were
+	// waited for.
+	if err := p.admit(found, time.Now(), true); err != nil {
 		return nil, err
 	}
+	return found, nil
+}
+
+// findSignature returns the token t if a key of its authority has signed it.
+func (v *Verifier) findSignature(ctx context.Context, p *Policy, t *Token, sig *signature, now time.Time) (*Token, *Error) {
+	a := t.authority
 	// Not known before the first fetch; Find waits for it.
-	if known := a.keys.TokenIssuer(); known != "" && known != t.issuer {
+	if known := a.keys.TokenIssuer(); known != "" && t.issuer != "" && known != t.issuer {
 		return nil, a.refuse(ErrIssuer)
 	}
 	keys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)
@@ -82,29 +91,24 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 		}
 		return nil, refused
 	}
-	if a.keys.TokenIssuer() != t.issuer {
+	if t.issuer != "" && a.keys.TokenIssuer() != t.issuer {
 		return nil, a.refuse(ErrIssuer)
 	}
-	found := v.checkSignature(t, sig, keys, now)
-	if found == nil && t.header.KeyID == "" {
+	found, refused := v.checkSignature(p, t, sig, keys, now)
+	if found == nil && refused == nil && t.header.KeyID == "" {
 		// Without a key id, a new key can only show itself like this.
 		fresh, err := a.keys.FindNew(ctx, t.header.Algorithm, keys)
 		if err != nil && !errors.Is(err, jwks.ErrKeyNotFound) {
 			return nil, a.keyError(err)
 		}
 		if len(fresh) > 0 {
-			found = v.checkSignature(t, sig, fresh, now)
+			found, refused = v.checkSignature(p, t, sig, fresh, now)
 		}
 	}
-	if found == nil {
-		return nil, a.refuse(ErrSignature)
+	if found == nil && refused == nil {
+		refused = a.refuse(ErrSignature)
 	}
-	a.used(now)
-	// It may have expired while keys were waited for.
-	if err := p.checkTime(found, time.Now(), true); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return found, refused
 }
 
 // refuse makes the error of a refusal that concerns the authority.
@@ -150,21 +154,26 @@ func (v *Verifier) recall(raw string, now time.Time) (*Token, *Error) {
 // signature is what the check of a signature needs of a token. Its buffers are
 // reused: nothing that outlives the check may point into them.
 type signature struct {
-	header string // the encoded segment
-	input  []byte // what is signed
-	value  []byte // the decoded signature
-	text   []byte // for decoding the other segments
+	header  string // the encoded segment
+	payload string // the encoded segment; "" if text is it, decoded
+	input   []byte // what is signed
+	value   []byte // the decoded signature
+	text    []byte // for decoding the other segments
 }
 
 var signatures = sync.Pool{New: func() any { return new(signature) }}
 
 func (s *signature) release() {
-	s.header = ""
+	s.header, s.payload = "", ""
 	signatures.Put(s)
 }
 
-// parse reads a JWT into a Token and its signature into sig. Nothing in it is to
-// be believed yet.
+// signedFirst reports whether the signature is to be checked before the claims
+// are read.
+func (s *signature) signedFirst() bool { return len(s.input)-len(s.header)-1 > longPayload }
+
+// parse reads the header of a JWT into a Token and its signature into sig. Nothing
+// in it is to be believed yet.
 func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 	c, err := jose.Split(raw)
 	if err != nil {
@@ -174,7 +183,6 @@ func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 		}
 		return nil, e
 	}
-	sig.header = c.Header
 	h, err := v.headers.parse(c.Header, &sig.text)
 	if err != nil {
 		return nil, refuse(shapeReason(err))
@@ -185,20 +193,77 @@ func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 	if sig.value, err = jose.AppendSegment(sig.value[:0], c.Signature); err != nil || c.Signature == "" {
 		return nil, refuse(ErrMalformed)
 	}
-	if sig.text, err = jose.AppendSegment(sig.text[:0], c.Payload); err != nil {
-		return nil, refuse(ErrMalformed)
+	sig.header, sig.payload = c.Header, c.Payload
+	sig.input = append(sig.input[:0], c.SigningInput...)
+	return &Token{raw: raw, header: h}, nil
+}
+
+// decode returns the payload, in a buffer of sig.
+func (s *signature) decode() (text []byte, err error) {
+	if s.payload != "" {
+		if s.text, err = jose.AppendSegment(s.text[:0], s.payload); err != nil {
+			return nil, err
+		}
+		s.payload = ""
+	}
+	return s.text, nil
+}
+
+// read reads the claims of t, finds the authority that they name, and checks
+// what does not depend on a policy.
+func (v *Verifier) read(t *Token, sig *signature) *Error {
+	text, err := sig.decode()
+	if err != nil {
+		return refuse(ErrMalformed)
 	}
 	// The copy is the Token's own: the buffer goes back to its pool.
-	claims, err := strictjson.Parse(string(sig.text))
-	if err != nil {
-		return nil, refuse(ErrMalformed)
+	if t.claims, err = strictjson.Parse(string(text)); err != nil {
+		return refuse(ErrMalformed)
 	}
-	t := &Token{raw: raw, header: h, claims: claims}
 	if wrong := t.readClaims(); wrong != "" {
-		return nil, &Error{Reason: ErrClaim, Detail: wrong}
+		return &Error{Reason: ErrClaim, Detail: wrong}
 	}
-	sig.input = append(sig.input[:0], c.SigningInput...)
-	return t, nil
+	if refused := v.assign(t, t.issuer); refused != nil {
+		return refused
+	}
+	a := t.authority
+	if wrong := a.profile.checkClaimTypes(t); wrong != "" {
+		return &Error{Reason: ErrClaim, Detail: wrong, authority: a}
+	}
+	if !a.tenant.claimedBy(t) {
+		return a.refuse(ErrIssuer)
+	}
+	return nil
+}
+
+// routeUnread finds the authority of a token whose claims are not read yet.
+func (v *Verifier) routeUnread(t *Token, sig *signature) *Error {
+	if len(v.routes) == 1 && len(v.tenants) == 0 {
+		for _, a := range v.routes {
+			return v.assign(t, a.issuer)
+		}
+	}
+	text, err := sig.decode()
+	if err != nil {
+		return refuse(ErrMalformed)
+	}
+	return v.assign(t, strictjson.Glimpse(text, "iss"))
+}
+
+// assign makes t a token of the authority with that issuer.
+func (v *Verifier) assign(t *Token, issuer string) *Error {
+	if issuer == "" {
+		return refuse(ErrIssuer)
+	}
+	a, refused := v.route(issuer)
+	if refused != nil {
+		return refused
+	}
+	t.authority = a
+	if !slices.Contains(a.profile.algorithms, t.header.Algorithm) {
+		return a.refuse(ErrAlgorithm)
+	}
+	return nil
 }
 
 // shapeReasons are the reasons of package jose's errors.
@@ -214,6 +279,8 @@ func shapeReason(err error) *Reason {
 		return ErrUnencoded
 	case jose.ErrCritical:
 		return ErrCritical
+	case jose.ErrSignature:
+		return ErrSignature
 	}
 	return ErrMalformed
 }
@@ -247,9 +314,7 @@ func (t *Token) readClaims() (wrong string) {
 		case "azp", "appid":
 			ok = value.Kind() == strictjson.String
 		case "scope", "scp":
-			if value.Kind() != strictjson.String {
-				_, ok = value.Strings()
-			}
+			ok = value.Kind() == strictjson.String || value.HoldsStrings()
 		case "at_hash", "c_hash", "events":
 			t.marks.otherKind = true
 		case "cnf":
@@ -280,7 +345,7 @@ func (p *profile) checkClaimTypes(t *Token) (wrong string) {
 	}
 	if p.rfc9068 && p.audienceClaim != "aud" {
 		aud, _ := t.claims.Get("aud") // which the profile demands all the same
-		if _, ok := aud.Strings(); !ok && aud.Kind() != strictjson.String {
+		if aud.Kind() != strictjson.String && !aud.HoldsStrings() {
 			return "aud"
 		}
 	}
@@ -373,16 +438,20 @@ func (p *Policy) meantFor(t *Token) bool {
 }
 
 // checkSignature returns a token whose signature one of the keys has verified,
-// nil if none did. Concurrent first uses of one token verify it once; what they
-// get may be another request's Token for the same bytes.
-func (v *Verifier) checkSignature(t *Token, sig *signature, keys []*jwks.Key, now time.Time) *Token {
+// nil if none did, and an error if what is signed is no good. Concurrent first
+// uses of one token verify it once; what they get may be another request's Token
+// for the same bytes.
+func (v *Verifier) checkSignature(p *Policy, t *Token, sig *signature, keys []*jwks.Key, now time.Time) (*Token, *Error) {
 	found, _, _ := v.flight.Do(t.raw, func() (any, error) {
 		// Who looked before the last flight for this token landed, and got here after
 		// it, finds what that has found.
 		if known := v.remembered(t.raw, keys, now); known != nil {
 			return known, nil
 		}
-		if !v.verifies(t, sig, keys, now) {
+		switch good, refused := v.verifies(p, t, sig, keys, now); {
+		case refused != nil:
+			return refused, nil
+		case !good:
 			return keys, nil
 		}
 		return t, nil
@@ -392,17 +461,21 @@ func (v *Verifier) checkSignature(t *Token, sig *signature, keys []*jwks.Key, no
 	switch found := found.(type) {
 	case *Token:
 		if slices.Contains(keys, found.key) {
-			return found
+			return found, nil
 		}
+	case *Error: // of what the authority itself has signed
+		own := *found
+		return nil, &own
 	case []*jwks.Key:
 		if slices.Equal(found, keys) {
-			return nil
+			return nil, nil
 		}
 	}
-	if v.verifies(t, sig, keys, now) {
-		return t
+	good, refused := v.verifies(p, t, sig, keys, now)
+	if !good {
+		return nil, refused
 	}
-	return nil
+	return t, nil
 }
 
 // remembered returns the token raw if one of the keys is known to have verified it.
@@ -417,21 +490,41 @@ func (v *Verifier) remembered(raw string, keys []*jwks.Key, now time.Time) *Toke
 	return e.token
 }
 
-// verifies reports whether one of the keys verifies the signature of t, and
-// remembers t if so.
-func (v *Verifier) verifies(t *Token, sig *signature, keys []*jwks.Key, now time.Time) bool {
+// verifies reports whether one of the keys verifies the signature of t, reads what
+// is not read of t if so, and remembers t if it is good for p.
+func (v *Verifier) verifies(p *Policy, t *Token, sig *signature, keys []*jwks.Key, now time.Time) (bool, *Error) {
 	for _, k := range keys {
 		if !jose.Verify(t.header.Algorithm, k.Public(), sig.input, sig.value) {
 			continue
 		}
+		good := true
+		if sig.signedFirst() {
+			if refused := v.readSigned(t, sig); refused != nil {
+				return false, refused
+			}
+			good = p.admit(t, now, true) == nil
+		}
 		t.key = k
 		v.headers.remember(sig.header, t.header, now)
-		if v.cache != nil {
+		if v.cache != nil && good {
 			v.cache.Put(t.raw, &verified{token: t, until: now.Add(maxVerifiedAge)}, t.memory()+len(sig.header), now)
 		}
-		return true
+		return true, nil
 	}
-	return false
+	return false, nil
+}
+
+// readSigned reads the claims of a token whose signature was checked first. They
+// must be of the authority whose key that was.
+func (v *Verifier) readSigned(t *Token, sig *signature) *Error {
+	signer := t.authority
+	if refused := v.read(t, sig); refused != nil {
+		return refused
+	}
+	if t.authority != signer || signer.keys.TokenIssuer() != t.issuer {
+		return signer.refuse(ErrIssuer)
+	}
+	return nil
 }
 
 // memory is about what a cached token takes, without its header: the texts, and

@@ -20,6 +20,13 @@ var (
 	ErrUnencoded     = errors.New("an unencoded payload")
 	ErrCritical      = errors.New("a critical header parameter")
 	ErrHeader        = errors.New("not a JOSE header")
+	ErrSignature     = errors.New("a signature that no key makes")
+)
+
+// The bounds on segments, of which only the payload is as long as a token may be.
+const (
+	maxHeaderSegment    = 16 << 10 // a chain of certificates in x5c, which nobody reads, fits
+	maxSignatureSegment = 1366     // of 1,024 bytes, by the largest RSA key there is
 )
 
 // Compact is a compact serialization cut at its dots. Header and payload are not
@@ -32,7 +39,8 @@ type Compact struct {
 
 // Split cuts raw into its three segments. It returns [ErrEncrypted] for five
 // segments (RFC 7516, Section 9), [ErrSerialization] for a JSON object,
-// [ErrDetached] for an empty payload (RFC 7515, Appendix F), and
+// [ErrDetached] for an empty payload (RFC 7515, Appendix F), [ErrHeader] and
+// [ErrSignature] for segments that are longer than those can be, and
 // [ErrMalformed] for any other number of segments. The signature may be empty,
 // as that of an unsecured JWS is (RFC 7515, Appendix A.5): no key verifies it.
 func Split(raw string) (Compact, error) {
@@ -51,6 +59,10 @@ func Split(raw string) (Compact, error) {
 		return Compact{}, ErrMalformed
 	case payload == "":
 		return Compact{}, ErrDetached
+	case len(header) > maxHeaderSegment:
+		return Compact{}, ErrHeader
+	case len(signature) > maxSignatureSegment:
+		return Compact{}, ErrSignature
 	}
 	return Compact{
 		Header:       header,

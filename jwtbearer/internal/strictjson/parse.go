@@ -3,7 +3,6 @@ package strictjson
 import (
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -44,7 +43,7 @@ func ParseSmall(text string, most int) (Object, error) {
 	}
 	p := parsers.Get().(*parser)
 	p.text, p.pos, p.count, p.depth, p.most = text, 0, 0, 0, most
-	p.top, p.names, p.escaped = p.top[:0], p.names[:0], false
+	p.top, p.names, p.resolved = p.top[:0], p.names[:0], p.resolved[:0]
 	err := p.object()
 	if err == nil && p.pos != len(text) {
 		err = errTrailing
@@ -52,48 +51,91 @@ func ParseSmall(text string, most int) (Object, error) {
 	var o Object
 	if err == nil {
 		o = Object{text: text, members: append([]member(nil), p.top...)}
-		if p.escaped {
-			o.names = slices.Clone(p.names)
+		if len(p.resolved) > 0 {
+			o.names = p.resolvedNames()
 		}
 	}
-	p.release()
+	p.text = ""
+	parsers.Put(p)
 	return o, err
 }
 
 // parser is the state of one Parse; its slices are reused.
 type parser struct {
-	text    string
-	pos     int
-	depth   int
-	count   int      // members and elements so far
-	most    int      // of them
-	top     []member // of the outermost object
-	names   []string // of the objects that are open, as a stack
-	used    int      // how high the stack was
-	table   []uint16 // for finding duplicates among many names
-	seed    maphash.Seed
-	escaped bool // a name of the outermost object has an escape sequence
+	text     string
+	pos      int
+	depth    int
+	count    int      // members and elements so far
+	most     int      // of them
+	top      []member // of the outermost object
+	names    []name   // of the objects that are open, as a stack; the outermost one's stay
+	resolved []byte   // those of the outermost object that have escape sequences, without them
+	inner    []byte   // one of another object
+	table    []uint16 // for finding duplicates among many names
+	seed     maphash.Seed
+}
+
+// name is where the name of a member is, and the hash of what it means.
+type name struct {
+	hash       uint64
+	start, end uint16
+	resolved   uint16 // where it ends in parser.resolved; 0 if it is not there
 }
 
 var parsers = sync.Pool{New: func() any { return &parser{seed: maphash.MakeSeed()} }}
 
-func (p *parser) release() {
-	p.text = ""
-	clear(p.names[:p.used]) // they point into the text
-	p.used = 0
-	parsers.Put(p)
+// push puts the name between start and end on the stack.
+func (p *parser) push(start, end int, escaped bool) {
+	n := name{start: uint16(start), end: uint16(end)}
+	text := p.text[start:end]
+	switch {
+	case !escaped:
+		n.hash = maphash.String(p.seed, text)
+	case p.depth == 1:
+		before := len(p.resolved)
+		p.resolved = appendUnescaped(p.resolved, text)
+		n.hash = maphash.Bytes(p.seed, p.resolved[before:])
+		n.resolved = uint16(len(p.resolved))
+	default:
+		p.inner = appendUnescaped(p.inner[:0], text)
+		n.hash = maphash.Bytes(p.seed, p.inner)
+	}
+	p.names = append(p.names, n)
 }
 
-// manyNames is how many members an object may have before its names are hashed:
-// comparing each with each would let one token of 4,096 members cost milliseconds.
+// resolvedNames returns the names of the outermost object. Those with escape
+// sequences are cut from one string: an allocation for each would be a way to make
+// this host work.
+func (p *parser) resolvedNames() []string {
+	list := make([]string, len(p.names))
+	resolved, before := string(p.resolved), uint16(0)
+	for i, n := range p.names {
+		if n.resolved == 0 {
+			list[i] = p.text[n.start:n.end]
+			continue
+		}
+		list[i] = resolved[before:n.resolved]
+		before = n.resolved
+	}
+	return list
+}
+
+// same reports whether two names mean the same.
+func (p *parser) same(a, b name) bool {
+	return a.hash == b.hash && unescape(p.text[a.start:a.end]) == unescape(p.text[b.start:b.end])
+}
+
+// manyNames is how many members an object may have before its names are found by
+// their hashes: comparing each with each would let one token of 4,096 members cost
+// milliseconds.
 const manyNames = 16
 
 // unique reports whether no name is there twice.
-func (p *parser) unique(names []string) bool {
+func (p *parser) unique(names []name) bool {
 	if len(names) <= manyNames {
 		for i, name := range names {
 			for _, earlier := range names[:i] {
-				if earlier == name {
+				if p.same(earlier, name) {
 					return false
 				}
 			}
@@ -110,9 +152,9 @@ func (p *parser) unique(names []string) bool {
 	table := p.table[:size]
 	clear(table)
 	for i, name := range names {
-		at := maphash.String(p.seed, name) % uint64(size)
+		at := name.hash % uint64(size)
 		for table[at] != 0 {
-			if names[table[at]-1] == name {
+			if p.same(names[table[at]-1], name) {
 				return false
 			}
 			at = (at + 1) % uint64(size)
@@ -122,8 +164,7 @@ func (p *parser) unique(names []string) bool {
 	return true
 }
 
-// object moves past an object. The names of the outermost one are in p.names
-// afterwards.
+// object moves past an object.
 func (p *parser) object() error {
 	if p.depth++; p.depth > MaxDepth {
 		return errDepth
@@ -149,12 +190,7 @@ func (p *parser) object() error {
 			return err
 		}
 		end := p.pos - 1
-		name := p.text[start:end]
-		if escaped {
-			name = unescape(name)
-		}
-		p.names = append(p.names, name)
-		p.used = max(p.used, len(p.names))
+		p.push(start, end, escaped)
 		p.space()
 		if p.peek() != ':' {
 			return p.unexpected()
@@ -167,7 +203,6 @@ func (p *parser) object() error {
 		}
 		if p.depth == 1 {
 			p.top = append(p.top, member{uint16(start), uint16(end), uint16(valueStart), uint16(p.pos)})
-			p.escaped = p.escaped || escaped
 		}
 		p.space()
 		switch p.peek() {

@@ -62,7 +62,11 @@ func (o *Object) Len() int { return len(o.members) }
 
 // Get returns the value of the member with exactly this name.
 func (o *Object) Get(name string) (Value, bool) {
-	for i, m := range o.members {
+	for i := range o.members {
+		m := &o.members[i]
+		if o.names == nil && int(m.nameEnd-m.nameStart) != len(name) {
+			continue
+		}
 		if o.name(i) == name {
 			return Value{o.text[m.valueStart:m.valueEnd]}, true
 		}
@@ -164,16 +168,31 @@ func (v Value) Strings() (list []string, ok bool) {
 		return nil, false
 	}
 	for e := range v.Elements {
-		s, ok := e.Str()
-		if !ok {
+		if e.Kind() != String {
 			return nil, false
 		}
 		if list == nil { // not more than there are, if some have commas in them
 			list = make([]string, 0, min(strings.Count(v.raw, ",")+1, MaxMembers))
 		}
-		list = append(list, s)
+		list = append(list, e.raw[1:len(e.raw)-1])
+	}
+	if strings.IndexByte(v.raw, '\\') >= 0 {
+		unescapeAll(list)
 	}
 	return list, true
+}
+
+// HoldsStrings reports whether v is an array that holds only strings.
+func (v Value) HoldsStrings() bool {
+	if v.Kind() != Array {
+		return false
+	}
+	for e := range v.Elements {
+		if e.Kind() != String {
+			return false
+		}
+	}
+	return true
 }
 
 // Member returns the value of the member with exactly this name, if v is an
@@ -214,11 +233,33 @@ func (v Value) Members(yield func(name string, value Value) bool) {
 // unescape resolves the escape sequences in the inside of a string that the
 // parser has accepted (RFC 8259, Section 7).
 func unescape(s string) string {
-	i := strings.IndexByte(s, '\\')
-	if i < 0 {
+	if strings.IndexByte(s, '\\') < 0 {
 		return s
 	}
-	out := make([]byte, 0, len(s))
+	return string(appendUnescaped(make([]byte, 0, len(s)), s))
+}
+
+// unescapeAll does so with each of the list. All are cut from one string: one
+// allocation for each would be a way to make this host work.
+func unescapeAll(list []string) {
+	size := 0
+	for _, s := range list {
+		size += len(s)
+	}
+	text := make([]byte, 0, size)
+	for i, s := range list {
+		before := len(text)
+		text = appendUnescaped(text, s)
+		list[i] = s[:len(text)-before] // for its length: no escape sequence is shorter than what it means
+	}
+	rest := string(text)
+	for i, s := range list {
+		list[i], rest = rest[:len(s)], rest[len(s):]
+	}
+}
+
+func appendUnescaped(out []byte, s string) []byte {
+	i := strings.IndexByte(s, '\\')
 	for i >= 0 {
 		out = append(out, s[:i]...)
 		s = s[i:]
@@ -248,7 +289,7 @@ func unescape(s string) string {
 		s = s[n:]
 		i = strings.IndexByte(s, '\\')
 	}
-	return string(append(out, s...))
+	return append(out, s...)
 }
 
 // The skip functions walk over text that the parser has accepted.

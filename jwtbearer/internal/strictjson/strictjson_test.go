@@ -238,7 +238,56 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("the text changed")
 		}
 		agree(t, o)
+		for name, v := range o.All {
+			s, ok := v.Str()
+			if !ok || len(v.Raw()) > 2<<10 {
+				s = ""
+			}
+			// A name with an escape sequence is one that only a reader of all sees.
+			if got := strictjson.Glimpse([]byte(text), name); got != s && !strings.Contains(text, `\`) {
+				t.Fatalf("a glimpse of %q is %q, want %q", name, got, s)
+			}
+		}
 	})
+}
+
+func TestGlimpse(t *testing.T) {
+	long := strings.Repeat("x", 2<<10-2)
+	for text, want := range map[string]string{
+		`{"iss":"a"}`:                           "a",
+		"{ \t\r\n\"iss\" \t\r\n: \t\r\n\"a\" }": "a",
+		`{"a":{"iss":"b"},"iss":"a"}`:           "a",
+		`{"a":[{"iss":"b"},"iss"],"iss":"a"}`:   "a",
+		`{"a":["iss","b"],"iss":"a"}`:           "a",
+		`{"a":"iss","iss":"a"}`:                 "a",
+		`{"a":"\"iss\":\"b\"","iss":"a"}`:       "a",
+		`{"a":"\\","iss":"a"}`:                  "a",
+		`{"iss":"https:\/\/a"}`:                 "https://a",
+		`{"iss":1,"iss":"a"}`:                   "a", // what it is worth, Parse says
+		`{"iss":"` + long + `"}`:                long,
+		`{"iss":"` + long + `x"}`:               "",
+		`{"\u0069ss":"a"}`:                      "",
+		`{"ISS":"a"}`:                           "",
+		`{"a":{"iss":"b"}}`:                     "",
+		`{"a":["iss",{"iss":"b"}]}`:             "",
+		`{"iss":["a"]}`:                         "",
+		`{"iss":"a`:                             "",
+		`{"iss":"a\`:                            "",
+		`{"iss":"a\"`:                           "",
+		`{"iss":"\x"}`:                          "",
+		"{\"iss\":\"\xff\"}":                    "",
+		`{"iss":`:                               "",
+		`{"iss"`:                                "",
+		`{"iss`:                                 "",
+		`{"`:                                    "",
+		`{`:                                     "",
+		``:                                      "",
+		`}}{"iss":"a"}`:                         "",
+	} {
+		if got := strictjson.Glimpse([]byte(text), "iss"); got != want {
+			t.Errorf("%.60s: got %.20q, want %.20q", text, got, want)
+		}
+	}
 }
 
 func BenchmarkParse(b *testing.B) {

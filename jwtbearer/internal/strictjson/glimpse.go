@@ -1,0 +1,73 @@
+package strictjson
+
+// maxGlimpse bounds the value that [Glimpse] returns.
+const maxGlimpse = 2 << 10
+
+// Glimpse returns the string that a member of the outermost object seems to have,
+// "" if there seems to be none. It walks over text that nobody has checked, at a
+// small part of the cost of [Parse], whose word alone counts: what a glimpse found
+// must be compared with it. Names are compared as they stand.
+func Glimpse(text []byte, name string) string {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			end := glimpsedString(text, i)
+			if end > len(text) {
+				return ""
+			}
+			if depth == 1 && string(text[i+1:end-1]) == name {
+				if value := glimpsedValue(text, end); value != "" {
+					return value
+				}
+			}
+			i = end - 1
+		}
+	}
+	return ""
+}
+
+// glimpsedValue returns the string behind a colon at i, "" if none is there.
+func glimpsedValue(text []byte, i int) string {
+	i = glimpsedSpace(text, i)
+	if i == len(text) || text[i] != ':' {
+		return "" // it was no name
+	}
+	i = glimpsedSpace(text, i+1)
+	if i == len(text) || text[i] != '"' {
+		return ""
+	}
+	end := glimpsedString(text, i)
+	if end > len(text) || end-i > maxGlimpse {
+		return ""
+	}
+	o, err := Parse(`{"":` + string(text[i:end]) + `}`)
+	if err != nil {
+		return ""
+	}
+	value, _ := o.Get("")
+	s, _ := value.Str()
+	return s
+}
+
+// glimpsedString returns where the string at i ends, more than there is if it does
+// not.
+func glimpsedString(text []byte, i int) int {
+	for i++; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+func glimpsedSpace(text []byte, i int) int {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
+		i++
+	}
+	return i
+}
