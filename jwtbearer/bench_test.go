@@ -309,7 +309,7 @@ func BenchmarkRefused(b *testing.B) {
 		{"long-escaped-audience", elements(long, "aud", `"\/%x"`, forged), v},
 		{"long-names-of-two", members(long, `"%x":0`, forged), both},
 		{"long-header", []string{issuer.Token("api1", forged, jwtbearertest.RawHeader(
-			fmt.Sprintf(`{"alg":"RS256","kid":%q,"x":[`, issuer.KeyID("RS256"))+list(11<<10, `"\/%x"`)+`]}`))}, v},
+			fmt.Sprintf(`{"alg":"RS256","kid":%q,`, issuer.KeyID("RS256"))+list(9_000, `"%x":"`+strings.Repeat(`\/`, 25)+`"`)+`}`))}, v},
 	} {
 		b.Run(bad.name, func(b *testing.B) {
 			h := bad.v.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Error("it passed") }))

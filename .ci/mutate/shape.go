@@ -24,7 +24,7 @@ var shape = slices.Concat(
 		edit{"true, false and null are spelled so", " || p.text[p.pos:p.pos+len(word)] != word {", " {"},
 		edit{"control characters in strings", "case c < ' ':\n\t\t\treturn false, errControl", "case c < ' ':\n\t\t\ti++"},
 		edit{"UTF-8", "if r == utf8.RuneError && n <= 1 {", "if false && r == 0 {"},
-		edit{"escape sequences that are none", "\t}\n\treturn 0, errEscape\n}", "\t}\n\treturn 2, nil\n}"},
+		edit{"escape sequences that are none", "r, ok := hex4(s)\n\tif !ok {\n\t\treturn 0, errEscape", "r, ok := hex4(s)\n\tif !ok {\n\t\treturn 2, nil"},
 		edit{"hexadecimal digits of an escape sequence", "default:\n\t\t\treturn 0, false", "default:\n\t\t\tr <<= 4"},
 		edit{"surrogates without their other half", "if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {", "if false && (!ok || low == r) {"},
 		edit{"leading zeros", "case i < len(s) && s[i] == '0':\n\t\ti++", "case i < len(s) && s[i] == '0':\n\t\ti = digits(s, i)"},

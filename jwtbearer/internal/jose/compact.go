@@ -25,7 +25,7 @@ var (
 
 // The bounds on segments, of which only the payload is as long as a token may be.
 const (
-	maxHeaderSegment    = 16 << 10 // a chain of certificates in x5c, which nobody reads, fits
+	maxHeaderSegment    = 12 << 10 // a chain of certificates in x5c, which nobody reads, fits
 	maxSignatureSegment = 1366     // of 1,024 bytes, by the largest RSA key there is
 )
 

@@ -50,8 +50,8 @@ func TestSplit(t *testing.T) {
 		{`{`, jose.ErrSerialization},
 		{` {"payload":"p"}`, jose.ErrMalformed},
 		{`["h","p","s"]`, jose.ErrMalformed},
-		{strings.Repeat("h", 16<<10) + ".p." + strings.Repeat("s", 1366), nil},
-		{strings.Repeat("h", 16<<10+1) + ".p.s", jose.ErrHeader},
+		{strings.Repeat("h", 12<<10) + ".p." + strings.Repeat("s", 1366), nil},
+		{strings.Repeat("h", 12<<10+1) + ".p.s", jose.ErrHeader},
 		{"h.p." + strings.Repeat("s", 1367), jose.ErrSignature},
 	} {
 		c, err := jose.Split(tt.raw)

@@ -321,6 +321,14 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// shortEscape marks what can stand behind a backslash alone.
+var shortEscape = func() (t [256]bool) {
+	for _, c := range []byte(`"\/bfnrt`) {
+		t[c] = true
+	}
+	return t
+}()
+
 // str moves past a string and reports whether it has an escape sequence.
 func (p *parser) str() (escaped bool, err error) {
 	s, i := p.text, p.pos+1
@@ -337,6 +345,10 @@ func (p *parser) str() (escaped bool, err error) {
 			return escaped, nil
 		case c == '\\':
 			escaped = true
+			if i+1 < len(s) && shortEscape[s[i+1]] { // the usual ones
+				i += 2
+				continue
+			}
 			n, err := escapeLength(s[i:])
 			if err != nil {
 				return false, err
@@ -357,27 +369,24 @@ func (p *parser) str() (escaped bool, err error) {
 // escapeLength returns the length of the escape sequence that s begins with, a
 // surrogate pair being one sequence.
 func escapeLength(s string) (int, error) {
-	if len(s) < 2 {
+	switch {
+	case len(s) < 2:
 		return 0, errCut
-	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	case shortEscape[s[1]]:
 		return 2, nil
-	case 'u':
-		r, ok := hex4(s)
-		if !ok {
-			return 0, errEscape
-		}
-		if !utf16.IsSurrogate(r) {
-			return 6, nil
-		}
-		low, ok := hex4(s[6:])
-		if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
-			return 0, errSurrogate
-		}
-		return 12, nil
 	}
-	return 0, errEscape
+	r, ok := hex4(s)
+	if !ok {
+		return 0, errEscape
+	}
+	if !utf16.IsSurrogate(r) {
+		return 6, nil
+	}
+	low, ok := hex4(s[6:])
+	if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
+		return 0, errSurrogate
+	}
+	return 12, nil
 }
 
 // hex4 returns the value of a \uXXXX sequence at the beginning of s.
