@@ -36,8 +36,9 @@ func passes(pkg string) []pass {
 	}
 	const slow = "TestFaults|TestJunkOfManyTenants|TestDifferential"
 	return []pass{
-		{".", beside + "|^TestConformance$|" + slow},
+		{".", beside + "|^TestConformance|" + slow},
 		{"^TestConformance$", beside},
+		{"^TestConformanceOfLongTokens$", beside},
 		{slow, beside},
 	}
 }
