@@ -11,7 +11,7 @@ var shape = slices.Concat(
 		edit{"duplicate members, few", "if p.same(earlier, name) {", "if p.same(earlier, name) && false {"},
 		edit{"duplicate members, many", "if p.same(names[table[at]-1], name) {", "if false {"},
 		edit{"duplicate members of inner objects", "if !p.unique(p.names[base:]) {", "if p.depth == 0 && !p.unique(p.names[base:]) {"},
-		edit{"duplicate members by escapes", "n.hash = maphash.Bytes(p.seed, p.resolved[before:])", "n.hash = maphash.String(p.seed, text)"},
+		edit{"duplicate members by escapes", "n.hash = maphash.Bytes(p.seed, p.resolved[before:])", "n.hash, _ = maphash.String(p.seed, text), before"},
 		edit{"duplicate members by escapes, of inner objects", "n.hash = maphash.Bytes(p.seed, p.inner)", "n.hash = maphash.String(p.seed, text)"},
 		edit{"names that only seem to be the same", " && unescape(p.text[a.start:a.end]) == unescape(p.text[b.start:b.end])", ""},
 		edit{"names with escapes", "if len(p.resolved) > 0 {", "if false {"},
