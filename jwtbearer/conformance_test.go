@@ -573,16 +573,21 @@ func TestConformanceOfLongTokens(t *testing.T) {
 
 // lengthened puts a long claim before those of the token, if it has any.
 func lengthened(token string) jwtbearertest.TokenOption {
-	segments := strings.Split(token, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(segments[1])
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	if err != nil || !strings.HasPrefix(string(payload), "{") {
 		return jwtbearertest.Claim("note", canary)
 	}
-	rest := strings.TrimLeft(string(payload[1:]), " \t\r\n")
+	return jwtbearertest.RawPayload(longer(string(payload)))
+}
+
+// longer returns a JSON object with a member more, which is longer than claims are
+// read before the signature is checked.
+func longer(object string) string {
+	rest := strings.TrimLeft(object[1:], " \t\r\n")
 	if rest != "}" {
 		rest = "," + rest
 	}
-	return jwtbearertest.RawPayload(`{"padding":"` + strings.Repeat("x", 2<<10) + `"` + rest)
+	return `{"padding-3f9ac1":"` + strings.Repeat("x", 2<<10) + `"` + rest
 }
 
 // TestEveryReasonIsInTheTable: a reason without a row is one that nobody has
