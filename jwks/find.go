@@ -41,6 +41,16 @@ func (s *Set) Find(ctx context.Context, kid, alg string) ([]*Key, error) {
 	return s.await(ctx, slot{kid, a}, func(snap *snapshot) []*Key { return snap.find(kid, a) })
 }
 
+// Held returns the keys that [Set.Find] would return at once, nil if it would have
+// to wait or could not know. It asks for no refresh.
+func (s *Set) Held(kid, alg string) []*Key {
+	snap := s.current()
+	if snap == nil {
+		return nil
+	}
+	return snap.find(kid, algorithmOf(alg))
+}
+
 // FindNew is for a token that names no key after all keys of [Set.Find] have
 // failed to check its signature: perhaps the authority has a new one. It asks
 // for a refresh as Find does for an unknown kid, out of the same budget, and

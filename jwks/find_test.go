@@ -80,3 +80,40 @@ func TestFindObeysItsContext(t *testing.T) {
 		}
 	})
 }
+
+// TestHeld: what is held is told at once, and nobody is asked for the rest.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAuthority(ecJWK("a"))
+		a.fail(hanging)
+		s := newSet(t, a, nil)
+		wants := func(when, kid, alg string, want int) {
+			t.Helper()
+			start := time.Now()
+			if got := len(s.Held(kid, alg)); got != want || time.Since(start) != 0 {
+				t.Errorf("%s, kid %q, %s: got %d keys after %v, want %d at once", when, kid, alg, got, time.Since(start), want)
+			}
+		}
+		wants("before the first keys", "a", "ES256", 0)
+		a.fail(nil)
+		if err := s.WaitReady(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		asked := a.requests("")
+		time.Sleep(time.Minute)
+		wants("with keys", "a", "ES256", 1)
+		wants("with keys", "", "ES256", 1)
+		wants("with keys", "b", "ES256", 0)
+		wants("with keys", "a", "RS256", 0)
+		wants("with keys", "a", "none", 0)
+		synctest.Wait()
+		if got := a.requests("") - asked; got != 0 {
+			t.Errorf("%d requests, want none", got)
+		}
+		a.fail(refusing)
+		time.Sleep(25 * time.Hour)
+		wants("with keys that are too old", "a", "ES256", 0)
+		_ = s.Close()
+		wants("closed", "a", "ES256", 0)
+	})
+}

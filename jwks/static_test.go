@@ -153,6 +153,9 @@ func TestStatic(t *testing.T) {
 		if err := s.Holds(keys[0], time.Now()); !errors.Is(err, jwks.ErrClosed) {
 			t.Errorf("Holds after Close: %v", err)
 		}
+		if err := s.Refresh(context.Background()); !errors.Is(err, jwks.ErrClosed) {
+			t.Errorf("Refresh after Close: %v", err)
+		}
 		expect(t, s, "a", result{503, 0})
 		expect(t, s, "b", result{503, 0})
 	})

@@ -285,7 +285,7 @@ func BenchmarkRefused(b *testing.B) {
 	}
 	for _, bad := range []struct {
 		name   string
-		tokens []string // offered in turn
+		tokens []string // offered in turn; with a colon, a field and its value instead
 		v      *jwtbearer.Verifier
 	}{
 		{"none", []string{""}, v},
@@ -298,6 +298,9 @@ func BenchmarkRefused(b *testing.B) {
 		{"signature", refused(forged), v},
 		{"large", []string{strings.Repeat("x", 1<<20)}, v},
 		{"large-dots", []string{strings.Repeat(".", 1<<20)}, v},
+		{"spaces", []string{"Authorization:" + strings.Repeat(" ", 1<<20) + "Bearer x"}, v},
+		{"cookies", []string{"Cookie:" + strings.Repeat("a;", 16<<10)}, v},
+		{"large-cookies", []string{"Cookie:" + strings.Repeat("a=b; ", 200<<10)}, v},
 		// The number is one at which parsers are slow.
 		{"numbers", elements(short, "a", `2.2250738585072011e-308`), v},
 		{"names", members(short, `"%x":0`), v},
@@ -312,12 +315,12 @@ func BenchmarkRefused(b *testing.B) {
 			fmt.Sprintf(`{"alg":"RS256","kid":%q,`, issuer.KeyID("RS256"))+list(9_000, `"%x":"`+strings.Repeat(`\/`, 25)+`"`)+`}`))}, v},
 	} {
 		b.Run(bad.name, func(b *testing.B) {
-			h := bad.v.Require("api1")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Error("it passed") }))
+			h := bad.v.Require("api1", jwtbearer.Cookie("token"))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Error("it passed") }))
 			requests := make([]*http.Request, len(bad.tokens))
 			for i, token := range bad.tokens {
 				requests[i] = bearer(token)
-				if token == "" {
-					requests[i].Header.Del("Authorization")
+				if name, value, ok := strings.Cut(token, ":"); ok || token == "" {
+					requests[i].Header = http.Header{name: {value}}
 				}
 			}
 			// The first may cause fetches, as many as the budget allows.

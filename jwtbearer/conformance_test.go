@@ -559,11 +559,8 @@ func TestConformanceOfLongTokens(t *testing.T) {
 		t.Run(strings.ReplaceAll(area.title, " ", "-"), func(t *testing.T) {
 			for _, c := range area.cases {
 				c.long = true
-				switch {
-				case strings.HasPrefix(c.name, "a token of ") && strings.Contains(c.name, "iB"), c.name == "4,096 members":
+				if strings.HasPrefix(c.name, "a token of ") && strings.Contains(c.name, "iB") || c.name == "4,096 members" {
 					continue // the row has the length that it is about
-				case area.title == "Encoding of the segments" && strings.HasSuffix(c.name, " in the payload"):
-					c.want = "signature" // which is over the text of the payload
 				}
 				t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.run) })
 			}

@@ -25,6 +25,22 @@ func cookies(values ...string) func(*http.Request, string) {
 	}
 }
 
+// cookiesOf sends the token in a Cookie field of that many bytes.
+func cookiesOf(size int) func(*http.Request, string) {
+	return func(r *http.Request, token string) {
+		field := "session=" + token + "; a="
+		r.Header.Add("Cookie", field+strings.Repeat("x", size-len(field)))
+	}
+}
+
+// queryOf sends the token in a query of that many bytes.
+func queryOf(size int) func(*http.Request, string) {
+	return func(r *http.Request, token string) {
+		r.URL.RawQuery = "access_token=" + token + "&a="
+		r.URL.RawQuery += strings.Repeat("x", size-len(r.URL.RawQuery))
+	}
+}
+
 func query(q string) func(*http.Request, string) {
 	return func(r *http.Request, token string) { r.URL.RawQuery = strings.ReplaceAll(q, "§", token) }
 }
@@ -47,7 +63,7 @@ func both(sends ...func(*http.Request, string)) func(*http.Request, string) {
 }
 
 func conformanceTransport() []conformanceArea {
-	const scheme, syntax, challenge = "RFC 6750, 2.1", "RFC 6750, 2.1 and 3.1", "RFC 6750, 3"
+	const scheme, syntax, challenge, bound = "RFC 6750, 2.1", "RFC 6750, 2.1 and 3.1", "RFC 6750, 3", "bound of this library"
 	field := func(name, value, want, source string) conformanceCase {
 		return conformanceCase{name: name, send: authorization(value), want: want, source: source}
 	}
@@ -59,6 +75,13 @@ func conformanceTransport() []conformanceArea {
 		field("two spaces after the scheme", "Bearer  §", "", "RFC 9110, 11.4 (1*SP)"),
 		field("many spaces after the scheme", "Bearer"+strings.Repeat(" ", 40)+"§", "", "RFC 9110, 11.4 (1*SP)"),
 		field("space round the field", " \t Bearer § \t ", "", "RFC 9110, 5.5"),
+
+		field("64 KiB of spaces after the scheme", "Bearer"+strings.Repeat(" ", 64<<10)+"§", "too_large", bound),
+		field("64 KiB of spaces after the scheme in lower case", "bearer"+strings.Repeat(" ", 64<<10)+"§", "too_large", bound),
+		field("64 KiB of spaces before the scheme", strings.Repeat(" ", 64<<10)+"Bearer §", "too_large", bound),
+		field("61 spaces before the scheme, and 64 KiB after it", strings.Repeat(" ", 61)+"Bearer"+strings.Repeat(" ", 64<<10)+"§", "too_large", bound),
+		field("64 KiB of another scheme", "Basic "+strings.Repeat("x", 64<<10)+"§", "no_token", "RFC 6750, 3.1"),
+		field("64 KiB of another scheme that begins alike", "Bearer2 "+strings.Repeat("x", 64<<10)+"§", "no_token", "RFC 6750, 3.1"),
 
 		{name: "no Authorization field", send: func(*http.Request, string) {}, want: "no_token", source: "RFC 6750, 3.1"},
 		field("an empty field", "", "no_token", "RFC 6750, 3.1"),
@@ -157,6 +180,13 @@ func conformanceTransport() []conformanceArea {
 		{name: "the cookie in a form that net/http cannot read", at: cookie, send: cookies(`session=§\`), mendSend: cookies("session=§"), want: "malformed_credentials", source: several},
 		{name: "another cookie in a form that net/http cannot read", at: cookie, send: cookies(`other=b"ad; session=§`), source: "RFC 6265, 5.4"},
 		{name: "a percent sign in the cookie", at: cookie, send: cookies("session=§%3D"), mendSend: cookies("session=§"), want: "malformed_credentials", source: syntax},
+		{name: "space round the cookie's name", at: cookie, send: cookies("a=b; \tsession \t=§"), source: "RFC 6265, 5.2"},
+		{name: "the cookie once more, behind a tab", at: cookie, send: cookies("session=§;\tsession=x"), mendSend: cookies("session=§"), want: "several_tokens", source: several},
+		{name: "the cookie once more, without a value", at: cookie, send: cookies("session=§;session"), mendSend: cookies("session=§"), want: "several_tokens", source: several},
+		{name: "the cookie's name in values and in names of others", at: cookie, send: cookies("a=session; xsession=x; sessionx=x; b=a session=x; session session=x; session=§; c=;d=session"), source: "RFC 6265, 4.2.1"},
+		{name: "cookies of 32 KiB", at: cookie, send: cookiesOf(32 << 10), source: bound},
+		{name: "cookies of 32 KiB and one byte", at: cookie, send: cookiesOf(32<<10 + 1), mendSend: cookiesOf(32 << 10), want: "too_large", source: bound},
+		{name: "cookies of 32 KiB and one byte, in two fields", at: cookie, send: both(cookies("a"), cookiesOf(32<<10)), mendSend: cookiesOf(32 << 10), want: "too_large", source: bound},
 		{name: "the cookie's token is altered", at: cookie, send: cookies("session=§A"), mendSend: cookies("session=§"), want: "signature", source: "RFC 7515, 5.2"},
 	}
 
@@ -177,6 +207,10 @@ func conformanceTransport() []conformanceArea {
 		{name: "the token in the query and in the header field", at: inQuery, send: both(query("access_token=§"), authorization("Bearer §")), mendSend: query("access_token=§"), want: "several_tokens", source: several},
 		{name: "the parameter in the query is empty", at: inQuery, send: query("access_token="), mendSend: query("access_token=§"), want: "no_token", source: several},
 		{name: "the parameter's name in another case", at: inQuery, send: query("Access_Token=§"), mendSend: query("access_token=§"), want: "no_token", source: "RFC 6750, 2.3"},
+		{name: "a query of 32 KiB", at: inQuery, send: queryOf(32 << 10), source: bound},
+		{name: "a query of 32 KiB and one byte", at: inQuery, send: queryOf(32<<10 + 1), mendSend: queryOf(32 << 10), want: "too_large", source: bound},
+		{name: "the token in the query under a name of escapes", at: inQuery, send: query("%61%63%63%65%73%73%5f%74%6F%6b%65%6E=§"), source: "RFC 6750, 2.3"},
+		{name: "the token in the query, and the parameter once more under a name of escapes", at: inQuery, send: query("access_token=§&%61%63%63%65%73%73%5f%74%6F%6b%65%6E=x"), mendSend: query("access_token=§"), want: "several_tokens", source: several},
 		{name: "a space before the token in the query", at: inQuery, send: query("access_token=+§"), mendSend: query("access_token=§"), want: "malformed_credentials", source: syntax},
 	}
 

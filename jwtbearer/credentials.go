@@ -1,10 +1,13 @@
 package jwtbearer
 
 import (
+	"iter"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/jose"
 )
 
 // An extractor takes a token from one place of a request. It returns "" if none
@@ -33,6 +36,13 @@ func (p *Policy) credentials(r *http.Request) (string, *Error) {
 	return token, nil
 }
 
+// The bounds on what a token is looked for in. To look costs time, which anybody
+// could have this host spend; net/http takes fields of a megabyte.
+const (
+	maxField = maxTokenLength + 64 // of an Authorization field
+	maxPlace = 32 << 10            // of the cookies or the query of a request; browsers and servers stop before
+)
+
 // fromAuthorization takes the token from the Authorization field (RFC 6750,
 // Section 2.1; RFC 9110, Section 11.6.2). A field that is empty or of another
 // scheme is no bearer token; one that is of the Bearer scheme and malformed is
@@ -46,26 +56,36 @@ func fromAuthorization(r *http.Request) (string, *Error) {
 	if len(fields) > 1 {
 		return "", refuse(ErrSeveralTokens)
 	}
-	const scheme = "Bearer"
 	field := fields[0]
-	for field != "" && (field[len(field)-1] == ' ' || field[len(field)-1] == '\t') {
-		field = field[:len(field)-1]
-	}
-	for field != "" && (field[0] == ' ' || field[0] == '\t') {
-		field = field[1:]
-	}
-	if len(field) < len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+	if len(field) > maxField {
+		// Which scheme it is of shows at its beginning.
+		begin := strings.TrimLeft(field[:64], " \t")
+		if _, ours := afterScheme(begin); ours || len(begin) <= len(scheme) {
+			return "", refuse(ErrTooLarge)
+		}
 		return "", nil
 	}
-	rest := field[len(scheme):]
-	if rest != "" && tokenChar(rest[0]) {
-		return "", nil // another scheme that begins alike
+	rest, ours := afterScheme(strings.Trim(field, " \t"))
+	if !ours {
+		return "", nil
 	}
 	token := strings.TrimLeft(rest, " ")
 	if token == "" || len(token) == len(rest) {
 		return "", refuse(ErrMalformedCredentials)
 	}
-	return alone(token, fields[0]), nil
+	return alone(token, field), nil
+}
+
+const scheme = "Bearer"
+
+// afterScheme returns what follows the scheme, and whether it is this one and not
+// another that begins alike.
+func afterScheme(field string) (rest string, ours bool) {
+	if len(field) < len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+		return "", false
+	}
+	rest = field[len(scheme):]
+	return rest, rest == "" || !tokenChar(rest[0])
 }
 
 // alone returns token, which is cut from text, in memory of its own if text is
@@ -88,59 +108,62 @@ func tokenChar(c byte) bool {
 // token68 reports whether s is one (RFC 9110, Section 11.2).
 func token68(s string) bool {
 	s = strings.TrimRight(s, "=")
-	if s == "" {
-		return false
-	}
-	// Eight at a time, and to the end: junk can be long, and would be good until there.
-	var other byte
-	for t := &token68Other; len(s) >= 8; s = s[8:] {
-		other |= t[s[0]] | t[s[1]] | t[s[2]] | t[s[3]] | t[s[4]] | t[s[5]] | t[s[6]] | t[s[7]]
-	}
-	for i := range len(s) {
-		other |= token68Other[s[i]]
-	}
-	return other == 0
+	return s != "" && token68Chars.HasAll(s)
 }
 
-// token68Other is 1 for the bytes that a token68 has none of.
-var token68Other = func() (t [256]byte) {
-	for c := range t {
-		c := byte(c)
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~+/", c) >= 0) {
-			t[c] = 1
-		}
-	}
-	return t
-}()
+var token68Chars = jose.NewAlphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 // fromCookie takes the token from the cookie of that name.
 func fromCookie(name string) extractor {
 	return func(r *http.Request) (string, *Error) {
-		cookies := r.CookiesNamed(name)
-		// net/http passes over cookies that it cannot read; another party might take
-		// one of those for the token.
-		switch sent := cookiesSent(r, name); {
-		case sent > 1:
-			return "", refuse(ErrSeveralTokens)
-		case sent != len(cookies):
-			return "", refuse(ErrMalformedCredentials)
-		case sent == 0:
+		sent, length := "", 0
+		for _, field := range r.Header["Cookie"] {
+			if length += len(field); length > maxPlace {
+				return "", refuse(ErrTooLarge)
+			}
+			for pair := range cookiePairs(field, name) {
+				if sent != "" {
+					return "", refuse(ErrSeveralTokens)
+				}
+				sent = pair
+			}
+		}
+		if sent == "" {
 			return "", nil
+		}
+		// net/http passes over a cookie that it cannot read; another party might take
+		// it for the token.
+		one := http.Request{Header: http.Header{"Cookie": {sent}}}
+		cookies := one.CookiesNamed(name)
+		if len(cookies) != 1 {
+			return "", refuse(ErrMalformedCredentials)
 		}
 		return strings.Clone(cookies[0].Value), nil // see alone
 	}
 }
 
-// cookiesSent counts the cookies of that name, readable or not.
-func cookiesSent(r *http.Request, name string) (n int) {
-	for _, field := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(field, ";") {
-			if key, _, _ := strings.Cut(pair, "="); strings.Trim(key, " \t") == name {
-				n++
+// cookiePairs yields the pairs of that name in a Cookie field (RFC 6265, Section
+// 4.2.1), readable or not.
+func cookiePairs(field, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := 0; i < len(field); i++ {
+			for i < len(field) && (field[i] == ' ' || field[i] == '\t') {
+				i++
+			}
+			begin := i
+			for i < len(field) && field[i] != ';' {
+				i++
+			}
+			pair := field[begin:i]
+			if !strings.HasPrefix(pair, name) {
+				continue
+			}
+			after := strings.TrimLeft(pair[len(name):], " \t")
+			if (after == "" || after[0] == '=') && !yield(pair) {
+				return
 			}
 		}
 	}
-	return n
 }
 
 // fromQuery takes the token from the query parameter of that name.
@@ -153,18 +176,26 @@ func fromQuery(name string) extractor {
 // escape that is none makes net/url drop the parameter, and to some a semicolon
 // separates, too.
 func onlyParameter(query, name string) (token string, refused *Error) {
+	if len(query) > maxPlace {
+		return "", refuse(ErrTooLarge)
+	}
 	found, unreadable := 0, false
-	for pair := range strings.SplitSeq(query, "&") {
-		for part := range strings.SplitSeq(pair, ";") {
-			key, value, _ := strings.Cut(part, "=")
-			if key, err := url.QueryUnescape(key); err != nil || key != name {
-				continue
-			}
+	for before := byte('&'); ; {
+		part, behind := query, byte('&')
+		end := strings.IndexAny(query, "&;")
+		if end >= 0 {
+			part, behind = query[:end], query[end]
+		}
+		if key, value, _ := strings.Cut(part, "="); isParameter(key, name) {
 			value, err := url.QueryUnescape(value)
-			unreadable = unreadable || err != nil || part != pair
+			unreadable = unreadable || err != nil || before == ';' || behind == ';'
 			token = value
 			found++
 		}
+		if end < 0 {
+			break
+		}
+		query, before = query[end+1:], behind
 	}
 	switch {
 	case unreadable:
@@ -173,6 +204,15 @@ func onlyParameter(query, name string) (token string, refused *Error) {
 		return "", refuse(ErrSeveralTokens)
 	}
 	return strings.Clone(token), nil // see alone
+}
+
+// isParameter reports whether key, which may have escapes, means the name.
+func isParameter(key, name string) bool {
+	if len(key) < len(name) || len(key) > 3*len(name) || !strings.ContainsAny(key, "%+") {
+		return key == name // without the work of resolving what cannot be it
+	}
+	key, err := url.QueryUnescape(key)
+	return err == nil && key == name
 }
 
 // fromForm takes the token from a form body (RFC 6750, Section 2.2): only of a

@@ -317,9 +317,6 @@ var disagreements = []disagreement{
 	{"jwx takes padding, the standard alphabet, unused bits and line breaks in base64", "malformed", func(s *specimen) bool {
 		return !isCanonical(s.raw)
 	}},
-	{"the same in long claims: jwx takes the signature of another text of what it decoded", "signature", func(s *specimen) bool {
-		return len(s.payload) > 3<<9 && !isCanonical(s.raw)
-	}},
 	{"jwx infers the algorithm from the key where a token names none", "malformed", func(s *specimen) bool { return !s.header1("alg") }},
 	{"jwx takes an empty kid or typ", "malformed", func(s *specimen) bool { return s.h["kid"] == "" || s.h["typ"] == "" }},
 	{"jwx takes null for an absent header parameter", "malformed", func(s *specimen) bool {

@@ -153,6 +153,8 @@ func FuzzAuthorizationHeader(f *testing.F) {
 		trimmed := strings.Trim(field, " \t")
 		match := credentialsSyntax.FindStringSubmatch(trimmed)
 		switch {
+		case len(field) > 64<<10+64 && errors.Is(err, jwtbearer.ErrTooLarge):
+			// What is in it beyond the bound is not looked at.
 		case match != nil:
 			_, wantErr := lab.ours(match[1])
 			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
@@ -168,7 +170,6 @@ func FuzzAuthorizationHeader(f *testing.F) {
 				t.Errorf("%q: got %v", field, err)
 			}
 		case len(trimmed) > 64<<10 && errors.Is(err, jwtbearer.ErrTooLarge):
-			// What is in it beyond the bound is not looked at.
 		case !errors.Is(err, jwtbearer.ErrMalformedCredentials):
 			t.Errorf("%q: got %v, want ErrMalformedCredentials", field, err)
 		}

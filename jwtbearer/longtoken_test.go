@@ -1,10 +1,12 @@
 package jwtbearer_test
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,13 @@ import (
 // longClaim is a claim so long that the signature is checked before the claims
 // are read.
 var longClaim = fmt.Sprintf(`"padding":%q`, strings.Repeat("x", 2<<10))
+
+// lengths make tokens whose claims are read before their signature is checked, and
+// afterwards.
+var lengths = map[string][]jwtbearertest.TokenOption{
+	"short": nil,
+	"long":  {jwtbearertest.Claim("padding", strings.Repeat("x", 2<<10))},
+}
 
 // TestLongTokensOfSeveralAuthorities: whose signature is to be checked is said by a
 // claim that nobody has read properly yet, and what was read of it must hold
@@ -36,7 +45,7 @@ func TestLongTokensOfSeveralAuthorities(t *testing.T) {
 		{"iss in an inner object only", `{"act":{"iss":"https://a.test"},` + life + `,` + longClaim + `}`, jwtbearer.ErrIssuer},
 		{"iss twice", `{"iss":"https://a.test",` + life + `,` + longClaim + `,"iss":"https://b.test"}`, jwtbearer.ErrMalformed},
 		{"iss twice, once escaped", `{"iss":"https://a.test",` + life + `,` + longClaim + `,"\u0069ss":"https://b.test"}`, jwtbearer.ErrMalformed},
-		{"iss of a wrong type, and another that was seen", `{"iss":1,` + life + `,` + longClaim + `,"iss":"https://a.test"}`, jwtbearer.ErrMalformed},
+		{"iss of a wrong type first", `{"iss":1,` + life + `,` + longClaim + `,"iss":"https://a.test"}`, jwtbearer.ErrIssuer},
 		{"iss of one, where its object is none", `{"iss":"https://a.test",` + life + `,` + longClaim, jwtbearer.ErrMalformed},
 		{"iss that was seen before an outer object ended", `{"iss":"https://a.test",` + life + `,` + longClaim + `}}`, jwtbearer.ErrMalformed},
 		{"iss with a slash more", `{"iss":"https://a.test/",` + life + `,` + longClaim + `}`, jwtbearer.ErrIssuer},
@@ -77,14 +86,12 @@ func TestLongTokensOfSeveralAuthorities(t *testing.T) {
 func TestLongTokensOfTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuers := map[string]*jwtbearertest.Issuer{}
-		for _, host := range []string{"t1.id.test", "t2.id.test"} {
-			issuers[host] = newIssuer(t, "https://"+host)
+		for _, url := range []string{"https://t1.id.test", "https://t2.id.test"} {
+			issuers[url] = newIssuer(t, url)
 		}
 		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-			Tenants: []string{"t1", "t2"},
-			Options: &jwtbearer.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-				return issuers[r.URL.Host].Client().Transport.RoundTrip(r)
-			})}},
+			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
+			Tenants:     []string{"t1", "t2"},
 			TenantClaim: "tid",
 		})
 		if err != nil {
@@ -99,10 +106,10 @@ func TestLongTokensOfTenants(t *testing.T) {
 			name, signer, iss, tid string
 			want                   error
 		}{
-			{"its own", "t1.id.test", "https://t1.id.test", "t1", nil},
-			{"that of another", "t2.id.test", "https://t1.id.test", "t1", jwtbearer.ErrUnknownKey},
-			{"with another in its claim", "t1.id.test", "https://t1.id.test", "t2", jwtbearer.ErrIssuer},
-			{"of one that is not allowed", "t1.id.test", "https://t3.id.test", "t3", jwtbearer.ErrIssuer},
+			{"its own", "https://t1.id.test", "https://t1.id.test", "t1", nil},
+			{"that of another", "https://t2.id.test", "https://t1.id.test", "t1", jwtbearer.ErrUnknownKey},
+			{"with another in its claim", "https://t1.id.test", "https://t1.id.test", "t2", jwtbearer.ErrIssuer},
+			{"of one that is not allowed", "https://t1.id.test", "https://t3.id.test", "t3", jwtbearer.ErrIssuer},
 		} {
 			payload := fmt.Sprintf(`{%s,"iss":%q,"tid":%q,"aud":"api1","exp":%d}`, longClaim, tt.iss, tt.tid, time.Now().Add(time.Hour).Unix())
 			if _, err := p.Verify(t.Context(), issuers[tt.signer].Token("api1", jwtbearertest.RawPayload(payload))); !errors.Is(err, tt.want) {
@@ -121,7 +128,6 @@ func TestLongTokensByWhomTheyAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		padding := jwtbearertest.Claim("padding", strings.Repeat("x", 2<<10))
 		for _, tt := range []struct {
 			name    string
 			options []jwtbearertest.TokenOption
@@ -131,11 +137,188 @@ func TestLongTokensByWhomTheyAreRefused(t *testing.T) {
 			{"another issuer", []jwtbearertest.TokenOption{jwtbearertest.Claim("iss", "https://other.test")}, jwtbearer.ErrIssuer},
 			{"another issuer and signature", []jwtbearertest.TokenOption{jwtbearertest.Claim("iss", "https://other.test"), jwtbearertest.ForgedSignature()}, jwtbearer.ErrSignature},
 			{"expired, and another signature", []jwtbearertest.TokenOption{jwtbearertest.ExpiresIn(-time.Hour), jwtbearertest.ForgedSignature()}, jwtbearer.ErrSignature},
-			{"no JSON, and another signature", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("x", 3<<10)), jwtbearertest.ForgedSignature()}, jwtbearer.ErrSignature},
+			{"no object, and another signature", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("x", 3<<10)), jwtbearertest.ForgedSignature()}, jwtbearer.ErrMalformed},
+			{"an object that does not end, and another signature", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("{", 3<<10)), jwtbearertest.ForgedSignature()}, jwtbearer.ErrSignature},
+			{"an object that does not end", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("{", 3<<10))}, jwtbearer.ErrMalformed},
 			{"no JSON", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("x", 3<<10))}, jwtbearer.ErrMalformed},
 		} {
-			token, err := p.Verify(t.Context(), issuer.Token("api1", append(tt.options, padding)...))
+			token, err := p.Verify(t.Context(), issuer.Token("api1", append(tt.options, lengths["long"]...)...))
 			if !errors.Is(err, tt.want) || (token != nil) != (tt.want == nil) {
+				t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+			}
+		}
+	})
+}
+
+// TestLongOpaqueTokensAreIntrospected: what only the authority can read may look like
+// a JWT for a long way.
+func TestLongOpaqueTokensAreIntrospected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer(t, "https://issuer.test")
+		v := issuer.Verifier(t, &jwtbearer.Options{Introspector: introspectorFunc(func(context.Context, string) ([]byte, error) {
+			return fmt.Appendf(nil, `{"active":true,"sub":"alice","aud":"api1","exp":%d}`, time.Now().Add(time.Minute).Unix()), nil
+		})})
+		joined, err := jwtbearer.Join(v, newIssuer(t, "https://other.test").Verifier(t, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment := base64.RawURLEncoding.EncodeToString
+		nested := func(length int) string {
+			return segment([]byte(`{"alg":"RS256","cty":"JWT","kid":"x"}`)) + "." + segment([]byte(strings.Repeat("e", length))) + "." + segment([]byte("sig"))
+		}
+		for is, v := range map[string]*jwtbearer.Verifier{"one authority": v, "two": joined} {
+			p, err := v.Policy("api1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, raw := range map[string]string{
+				"a third segment of 1,366 characters": "v4.local." + strings.Repeat("A", 1366),
+				"a third segment of 1,367 characters": "v4.local." + strings.Repeat("A", 1367),
+				"a first segment of 13,000":           strings.Repeat("A", 13_000) + ".A.A",
+				"a nested token":                      nested(1000),
+				"a long nested token":                 nested(2000),
+				"a signed nested token":               issuer.Token("api1", jwtbearertest.RawPayload(strings.Repeat("e", 1000))),
+				"a long signed nested token":          issuer.Token("api1", jwtbearertest.RawPayload(strings.Repeat("e", 2000))),
+			} {
+				if _, err := p.Verify(t.Context(), raw); err != nil {
+					t.Errorf("%s, %s: %v", is, name, err)
+				}
+			}
+		}
+	})
+}
+
+// TestTokensOfNoUseKeepNoTenantLoaded: a tenant is in use by tokens that are good,
+// and not by those that it has signed for somebody else, or that have expired.
+func TestTokensOfNoUseKeepNoTenantLoaded(t *testing.T) {
+	for name, more := range lengths {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers := map[string]*jwtbearertest.Issuer{}
+				for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
+					issuers[url] = newIssuer(t, url)
+				}
+				v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+					Options: &jwtbearer.Options{HTTPClient: tenantFarm(issuers)}, Tenants: []string{"t0", "t1"}, MaxLoaded: 1,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer v.Close()
+				p, err := v.Policy("api1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.Verify(t.Context(), issuers["https://t0.id.test"].Token("api2", more...)); !errors.Is(err, jwtbearer.ErrAudience) {
+					t.Errorf("another audience: got %v", err)
+				}
+				if _, err := p.Verify(t.Context(), issuers["https://t0.id.test"].Token("api1", append(more, jwtbearertest.ExpiresIn(-time.Hour))...)); !errors.Is(err, jwtbearer.ErrExpired) {
+					t.Errorf("expired: got %v", err)
+				}
+				time.Sleep(11 * time.Second)
+				if _, err := p.Verify(t.Context(), issuers["https://t1.id.test"].Token("api1")); err != nil {
+					t.Errorf("a good token of another tenant: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestTenantIsLookedForOnce: a good token is not refused because its tenant had to
+// make room while its signature was checked.
+func TestTenantIsLookedForOnce(t *testing.T) {
+	for name, more := range lengths {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newIssuer(t, "https://t0.id.test")
+				asked := 0
+				v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+					Options:     &jwtbearer.Options{HTTPClient: tenantFarm(map[string]*jwtbearertest.Issuer{"https://t0.id.test": issuer})},
+					AllowTenant: func(string) bool { asked++; return true },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer v.Close()
+				p, err := v.Policy("api1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.Verify(t.Context(), issuer.Token("api1", more...)); err != nil || asked != 1 {
+					t.Errorf("got %v, and AllowTenant was asked %d times, want once", err, asked)
+				}
+			})
+		})
+	}
+}
+
+// TestLongTokensAreShared: requests of several policies that carry one token share
+// the check of its signature, and nothing else.
+func TestLongTokensAreShared(t *testing.T) {
+	issuer, other := newIssuer(t, "https://a.test"), newIssuer(t, "https://b.test")
+	for name, cache := range map[string]jwtbearer.CacheOptions{"with memory": {}, "without": {Disabled: true}} {
+		t.Run(name, func(t *testing.T) {
+			v, err := jwtbearer.Join(issuer.Verifier(t, &jwtbearer.Options{Cache: cache}), other.Verifier(t, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var policies []*jwtbearer.Policy // the first alone is theirs
+			for _, p := range []struct {
+				audience string
+				rules    []jwtbearer.Rule
+			}{{"api1", nil}, {"api2", nil}, {"api1", []jwtbearer.Rule{jwtbearer.TokenType("logout+jwt")}}, {"api1", []jwtbearer.Rule{jwtbearer.Scope("write")}}} {
+				policy, err := v.Policy(p.audience, p.rules...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				policies = append(policies, policy)
+			}
+			for i := range 20 {
+				subject, signer := fmt.Sprint("user", i), issuer
+				if i%3 == 0 {
+					signer = other
+				}
+				token := signer.Token("api1", append(lengths["long"], jwtbearertest.Subject(subject), jwtbearertest.Claim("iss", "https://a.test"))...)
+				var requests sync.WaitGroup
+				for j := range 12 {
+					requests.Go(func() {
+						got, err := policies[j%len(policies)].Verify(t.Context(), token)
+						if good := signer == issuer && j%len(policies) == 0; (err == nil) != good || good && got.Subject() != subject {
+							t.Errorf("token %d, policy %d: got subject %q and error %v", i, j%len(policies), got.Subject(), err)
+						}
+					})
+				}
+				requests.Wait()
+			}
+		})
+	}
+}
+
+// TestLongJunkInAnOutage: what can be told without keys is.
+func TestLongJunkInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer(t, "https://issuer.test")
+		issuer.SetFault(jwtbearertest.EndpointAll, jwtbearertest.Down())
+		v, err := jwtbearer.New("https://issuer.test", &jwtbearer.Options{HTTPClient: issuer.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := issuer.Token("api1", lengths["long"]...)
+		for _, tt := range []struct {
+			name, token string
+			want        error
+		}{
+			{"good", good, jwtbearer.ErrKeysUnavailable},
+			{"another issuer", issuer.Token("api1", append(lengths["long"], jwtbearertest.Claim("iss", "https://other.test"))...), jwtbearer.ErrIssuer},
+			{"no object", issuer.Token("api1", jwtbearertest.RawPayload(strings.Repeat("x", 3<<10))), jwtbearer.ErrMalformed},
+			{"a comma in the payload", good[:len(good)/2] + "," + good[len(good)/2:], jwtbearer.ErrMalformed},
+		} {
+			if _, err := p.Verify(t.Context(), tt.token); !errors.Is(err, tt.want) {
 				t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 			}
 		}

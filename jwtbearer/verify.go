@@ -1,6 +1,7 @@
 package jwtbearer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -53,9 +54,7 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	if refused == nil && sig.signedFirst() {
 		refused = v.routeUnread(t, sig)
 	} else if refused == nil {
-		if refused = v.read(t, sig); refused == nil {
-			refused = p.admit(t, now, false)
-		}
+		refused = v.readFirst(p, t, sig, now)
 	}
 	if refused != nil {
 		if v.introspector != nil && opaque(refused.Reason) {
@@ -67,20 +66,35 @@ func (v *Verifier) verify(ctx context.Context, p *Policy, raw string, now time.T
 	if refused != nil {
 		return nil, refused
 	}
-	found.authority.used(now)
 	// Long claims were not judged yet, and a token may have expired while keys were
 	// waited for.
 	if err := p.admit(found, time.Now(), true); err != nil {
 		return nil, err
 	}
+	found.authority.used(now)
 	return found, nil
+}
+
+// readFirst reads and judges the claims of t, before its signature.
+func (v *Verifier) readFirst(p *Policy, t *Token, sig *signature, now time.Time) *Error {
+	if refused := t.read(sig); refused != nil {
+		return refused
+	}
+	if refused := v.assign(t, t.issuer); refused != nil {
+		return refused
+	}
+	if refused := t.fits(); refused != nil {
+		return refused
+	}
+	return p.admit(t, now, false)
 }
 
 // findSignature returns the token t if a key of its authority has signed it.
 func (v *Verifier) findSignature(ctx context.Context, p *Policy, t *Token, sig *signature, now time.Time) (*Token, *Error) {
 	a := t.authority
+	issuer := cmp.Or(t.issuer, sig.issuer)
 	// Not known before the first fetch; Find waits for it.
-	if known := a.keys.TokenIssuer(); known != "" && t.issuer != "" && known != t.issuer {
+	if known := a.keys.TokenIssuer(); known != "" && issuer != "" && known != issuer {
 		return nil, a.refuse(ErrIssuer)
 	}
 	keys, err := a.keys.Find(ctx, t.header.KeyID, t.header.Algorithm)
@@ -91,7 +105,7 @@ func (v *Verifier) findSignature(ctx context.Context, p *Policy, t *Token, sig *
 		}
 		return nil, refused
 	}
-	if t.issuer != "" && a.keys.TokenIssuer() != t.issuer {
+	if issuer != "" && a.keys.TokenIssuer() != issuer {
 		return nil, a.refuse(ErrIssuer)
 	}
 	found, refused := v.checkSignature(p, t, sig, keys, now)
@@ -105,10 +119,15 @@ func (v *Verifier) findSignature(ctx context.Context, p *Policy, t *Token, sig *
 			found, refused = v.checkSignature(p, t, sig, fresh, now)
 		}
 	}
-	if found == nil && refused == nil {
-		refused = a.refuse(ErrSignature)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case found == nil:
+		return nil, a.refuse(ErrSignature)
+	case found.issuer != a.keys.TokenIssuer(): // of a token that is remembered, with long claims
+		return nil, a.refuse(ErrIssuer)
 	}
-	return found, refused
+	return found, nil
 }
 
 // refuse makes the error of a refusal that concerns the authority.
@@ -156,6 +175,7 @@ func (v *Verifier) recall(raw string, now time.Time) (*Token, *Error) {
 type signature struct {
 	header  string // the encoded segment
 	payload string // the encoded segment; "" if text is it, decoded
+	issuer  string // what iss of claims that are not read yet is at a glimpse; "" if that was not taken
 	input   []byte // what is signed
 	value   []byte // the decoded signature
 	text    []byte // for decoding the other segments
@@ -164,7 +184,7 @@ type signature struct {
 var signatures = sync.Pool{New: func() any { return new(signature) }}
 
 func (s *signature) release() {
-	s.header, s.payload = "", ""
+	s.header, s.payload, s.issuer = "", "", ""
 	signatures.Put(s)
 }
 
@@ -195,7 +215,17 @@ func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 	}
 	sig.header, sig.payload = c.Header, c.Payload
 	sig.input = append(sig.input[:0], c.SigningInput...)
+	if sig.signedFirst() && !sig.mayBeObject() {
+		return nil, refuse(ErrMalformed)
+	}
 	return &Token{raw: raw, header: h}, nil
+}
+
+// mayBeObject reports whether the payload is the encoding of what begins like an
+// object: of what else is wrong with it, [Token.read] will tell.
+func (s *signature) mayBeObject() bool {
+	begin, err := jose.AppendSegment(s.text[:0], s.payload[:4])
+	return err == nil && begin[0] == '{' && jose.CheckSegment(s.payload)
 }
 
 // decode returns the payload, in a buffer of sig.
@@ -209,9 +239,8 @@ func (s *signature) decode() (text []byte, err error) {
 	return s.text, nil
 }
 
-// read reads the claims of t, finds the authority that they name, and checks
-// what does not depend on a policy.
-func (v *Verifier) read(t *Token, sig *signature) *Error {
+// read reads the claims of t.
+func (t *Token) read(sig *signature) *Error {
 	text, err := sig.decode()
 	if err != nil {
 		return refuse(ErrMalformed)
@@ -223,9 +252,11 @@ func (v *Verifier) read(t *Token, sig *signature) *Error {
 	if wrong := t.readClaims(); wrong != "" {
 		return &Error{Reason: ErrClaim, Detail: wrong}
 	}
-	if refused := v.assign(t, t.issuer); refused != nil {
-		return refused
-	}
+	return nil
+}
+
+// fits checks the claims that depend on the authority of t.
+func (t *Token) fits() *Error {
 	a := t.authority
 	if wrong := a.profile.checkClaimTypes(t); wrong != "" {
 		return &Error{Reason: ErrClaim, Detail: wrong, authority: a}
@@ -238,16 +269,30 @@ func (v *Verifier) read(t *Token, sig *signature) *Error {
 
 // routeUnread finds the authority of a token whose claims are not read yet.
 func (v *Verifier) routeUnread(t *Token, sig *signature) *Error {
-	if len(v.routes) == 1 && len(v.tenants) == 0 {
-		for _, a := range v.routes {
-			return v.assign(t, a.issuer)
-		}
+	only := v.only()
+	if only != nil && only.keys.Held(t.header.KeyID, t.header.Algorithm) != nil {
+		return v.assign(t, only.issuer) // who else has not signed it, and no key has to be asked for
 	}
 	text, err := sig.decode()
 	if err != nil {
 		return refuse(ErrMalformed)
 	}
-	return v.assign(t, strictjson.Glimpse(text, "iss"))
+	sig.issuer = strictjson.Glimpse(text, "iss")
+	if sig.issuer == "" && only != nil {
+		return v.assign(t, only.issuer)
+	}
+	return v.assign(t, sig.issuer)
+}
+
+// only returns the authority if v can have no other.
+func (v *Verifier) only() *authority {
+	if len(v.routes) != 1 || len(v.tenants) > 0 {
+		return nil
+	}
+	for _, a := range v.routes {
+		return a
+	}
+	return nil
 }
 
 // assign makes t a token of the authority with that issuer.
@@ -279,8 +324,6 @@ func shapeReason(err error) *Reason {
 		return ErrUnencoded
 	case jose.ErrCritical:
 		return ErrCritical
-	case jose.ErrSignature:
-		return ErrSignature
 	}
 	return ErrMalformed
 }
@@ -493,13 +536,14 @@ func (v *Verifier) remembered(raw string, keys []*jwks.Key, now time.Time) *Toke
 // verifies reports whether one of the keys verifies the signature of t, reads what
 // is not read of t if so, and remembers t if it is good for p.
 func (v *Verifier) verifies(p *Policy, t *Token, sig *signature, keys []*jwks.Key, now time.Time) (bool, *Error) {
+	message := jose.NewMessage(t.header.Algorithm, sig.input)
 	for _, k := range keys {
-		if !jose.Verify(t.header.Algorithm, k.Public(), sig.input, sig.value) {
+		if !message.SignedBy(k.Public(), sig.value) {
 			continue
 		}
 		good := true
 		if sig.signedFirst() {
-			if refused := v.readSigned(t, sig); refused != nil {
+			if refused := t.readSigned(sig); refused != nil {
 				return false, refused
 			}
 			good = p.admit(t, now, true) == nil
@@ -516,15 +560,14 @@ func (v *Verifier) verifies(p *Policy, t *Token, sig *signature, keys []*jwks.Ke
 
 // readSigned reads the claims of a token whose signature was checked first. They
 // must be of the authority whose key that was.
-func (v *Verifier) readSigned(t *Token, sig *signature) *Error {
-	signer := t.authority
-	if refused := v.read(t, sig); refused != nil {
+func (t *Token) readSigned(sig *signature) *Error {
+	if refused := t.read(sig); refused != nil {
 		return refused
 	}
-	if t.authority != signer || signer.keys.TokenIssuer() != t.issuer {
-		return signer.refuse(ErrIssuer)
+	if t.issuer != t.authority.keys.TokenIssuer() {
+		return t.authority.refuse(ErrIssuer)
 	}
-	return nil
+	return t.fits()
 }
 
 // memory is about what a cached token takes, without its header: the texts, and

@@ -12,28 +12,67 @@ import (
 	"github.com/bearerguard/bearerguard/jwtbearer/jwtbearertest"
 )
 
-// TestWrongIssuerAsksForNoKey: a token that spells the issuer otherwise than the
-// metadata does is refused for that, without a wait and at no cost to the
-// authority, whatever key it names.
+// TestWrongIssuerAsksForNoKey: a token of another issuer, or one that spells the
+// issuer otherwise than the metadata does, is refused for that, without a wait and
+// at no cost to the authority, whatever key it names and even if no key could be
+// had.
 func TestWrongIssuerAsksForNoKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		issuer := jwtbearertest.NewIssuer(t)
-		p, err := issuer.Verifier(t, nil).Policy("api1")
-		if err != nil {
-			t.Fatal(err)
+	for name, more := range lengths {
+		for _, iss := range []string{"https://issuer.test/", "https://other.test"} {
+			t.Run(name+" of "+iss, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					issuer := newIssuer(t, "https://issuer.test")
+					p, err := issuer.Verifier(t, nil).Policy("api1")
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := p.Verify(t.Context(), issuer.Token("api1")); err != nil {
+						t.Fatal(err)
+					}
+					issuer.SetFault(jwtbearertest.EndpointAll, jwtbearertest.Down())
+					time.Sleep(time.Minute)
+					fetches, start := issuer.Requests(jwtbearertest.EndpointAll), time.Now()
+					token := issuer.Token("api1", append(more, jwtbearertest.Claim("iss", iss), jwtbearertest.Header("kid", "unknown"))...)
+					if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrIssuer) {
+						t.Errorf("got %v, want ErrIssuer", err)
+					}
+					if n, took := issuer.Requests(jwtbearertest.EndpointAll)-fetches, time.Since(start); n != 0 || took != 0 {
+						t.Errorf("it cost %d fetches and %v, want none", n, took)
+					}
+				})
+			})
 		}
-		if _, err := p.Verify(t.Context(), issuer.Token("api1")); err != nil {
-			t.Fatal(err)
-		}
-		fetches, start := issuer.Requests(jwtbearertest.EndpointAll), time.Now()
-		token := issuer.Token("api1", jwtbearertest.Claim("iss", issuer.URL()+"/"), jwtbearertest.Header("kid", "unknown"))
-		if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrIssuer) {
-			t.Errorf("got %v, want ErrIssuer", err)
-		}
-		if n, took := issuer.Requests(jwtbearertest.EndpointAll)-fetches, time.Since(start); n != 0 || took != 0 {
-			t.Errorf("it cost %d fetches and %v, want none", n, took)
-		}
-	})
+	}
+}
+
+// TestIssuerIsSpelledOtherwiseByNow: what was found out about a token when the
+// metadata spelled the issuer as it does is no good any more.
+func TestIssuerIsSpelledOtherwiseByNow(t *testing.T) {
+	for name, more := range lengths {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newIssuer(t, "https://issuer.test")
+				v := issuer.Verifier(t, nil)
+				p, err := v.Policy("api1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				token := issuer.Token("api1", append(more, jwtbearertest.ExpiresIn(time.Hour))...)
+				for _, want := range []error{nil, nil, jwtbearer.ErrIssuer, jwtbearer.ErrIssuer} {
+					if want != nil {
+						issuer.SetMetadata("issuer", "https://issuer.test/")
+						time.Sleep(time.Minute)
+						if err := v.Refresh(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if _, err := p.Verify(t.Context(), token); !errors.Is(err, want) {
+						t.Errorf("got %v, want %v", err, want)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestWrongIssuerOfTheFirstToken: how the metadata spells the issuer is not known

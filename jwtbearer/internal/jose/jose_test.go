@@ -51,8 +51,8 @@ func TestSplit(t *testing.T) {
 		{` {"payload":"p"}`, jose.ErrMalformed},
 		{`["h","p","s"]`, jose.ErrMalformed},
 		{strings.Repeat("h", 12<<10) + ".p." + strings.Repeat("s", 1366), nil},
-		{strings.Repeat("h", 12<<10+1) + ".p.s", jose.ErrHeader},
-		{"h.p." + strings.Repeat("s", 1367), jose.ErrSignature},
+		{strings.Repeat("h", 12<<10+1) + ".p.s", jose.ErrMalformed},
+		{"h.p." + strings.Repeat("s", 1367), jose.ErrMalformed},
 	} {
 		c, err := jose.Split(tt.raw)
 		if err != tt.want {
@@ -81,6 +81,8 @@ func TestAppendSegment(t *testing.T) {
 		prefix := []byte("before")
 		got, err := jose.AppendSegment(prefix, text)
 		switch {
+		case jose.CheckSegment(text) != want:
+			t.Errorf("%q: checked to be %v, want %v", text, !want, want)
 		case (err == nil) != want:
 			t.Errorf("%q: got error %v, want accepted: %v", text, err, want)
 		case err != nil && (err != jose.ErrMalformed || string(got) != "before"):

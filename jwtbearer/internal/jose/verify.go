@@ -60,12 +60,31 @@ func Supported(alg string) bool {
 // false, not an error, for an unknown algorithm, a key of another type or
 // curve, and a signature of another length.
 func Verify(alg string, key crypto.PublicKey, input, signature []byte) bool {
-	a, ok := algorithms[alg]
-	if !ok {
-		return false
-	}
-	var buf [sha512.Size]byte
-	digest := a.digest(buf[:0], input)
+	m := NewMessage(alg, input)
+	return m.SignedBy(key, signature)
+}
+
+// Message is what a signature covers, for one algorithm. It is hashed once, however
+// many keys are tried: a long one costs more to hash than to check.
+type Message struct {
+	algorithm algorithm
+	input     []byte
+	digest    []byte // of the algorithm's hash, if it has one
+	buf       [sha512.Size]byte
+}
+
+// NewMessage returns the message input, which it refers to. Nobody has signed it
+// if there is no such algorithm.
+func NewMessage(alg string, input []byte) *Message {
+	m := &Message{algorithm: algorithms[alg], input: input}
+	m.digest = m.algorithm.digest(m.buf[:0], input)
+	return m
+}
+
+// SignedBy reports whether signature is key's signature of the message, as
+// [Verify] does.
+func (m *Message) SignedBy(key crypto.PublicKey, signature []byte) bool {
+	a, digest := m.algorithm, m.digest
 	switch a.family {
 	case pkcs1:
 		k, ok := key.(*rsa.PublicKey)
@@ -84,9 +103,9 @@ func Verify(alg string, key crypto.PublicKey, input, signature []byte) bool {
 		return ecdsa.VerifyASN1(k, digest, appendDER(der[:0], signature[:a.size], signature[a.size:]))
 	case eddsa:
 		k, ok := key.(ed25519.PublicKey)
-		return ok && len(k) == ed25519.PublicKeySize && ed25519.Verify(k, input, signature)
+		return ok && len(k) == ed25519.PublicKeySize && ed25519.Verify(k, m.input, signature)
 	}
-	return false
+	return false // an algorithm that is none
 }
 
 func (a algorithm) digest(dst, input []byte) []byte {

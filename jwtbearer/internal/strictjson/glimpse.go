@@ -6,7 +6,8 @@ const maxGlimpse = 2 << 10
 // Glimpse returns the string that a member of the outermost object seems to have,
 // "" if there seems to be none. It walks over text that nobody has checked, at a
 // small part of the cost of [Parse], whose word alone counts: what a glimpse found
-// must be compared with it. Names are compared as they stand.
+// must be compared with it. Names are compared as they stand, and only the first of
+// a name counts, since a second makes the object one that Parse refuses.
 func Glimpse(text []byte, name string) string {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -16,28 +17,24 @@ func Glimpse(text []byte, name string) string {
 		case '}', ']':
 			depth--
 		case '"':
-			end := glimpsedString(text, i)
+			start, end := i, glimpsedString(text, i)
 			if end > len(text) {
 				return ""
 			}
-			if depth == 1 && string(text[i+1:end-1]) == name {
-				if value := glimpsedValue(text, end); value != "" {
-					return value
+			i = end - 1
+			if depth == 1 && string(text[start+1:i]) == name {
+				if colon := glimpsedSpace(text, end); colon < len(text) && text[colon] == ':' {
+					return glimpsedValue(text, colon+1)
 				}
 			}
-			i = end - 1
 		}
 	}
 	return ""
 }
 
-// glimpsedValue returns the string behind a colon at i, "" if none is there.
+// glimpsedValue returns the string at i, "" if none is there.
 func glimpsedValue(text []byte, i int) string {
 	i = glimpsedSpace(text, i)
-	if i == len(text) || text[i] != ':' {
-		return "" // it was no name
-	}
-	i = glimpsedSpace(text, i+1)
 	if i == len(text) || text[i] != '"' {
 		return ""
 	}

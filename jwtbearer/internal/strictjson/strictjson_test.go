@@ -266,7 +266,9 @@ func TestGlimpse(t *testing.T) {
 		`{"a":"\"iss\":\"b\"","iss":"a"}`:       "a",
 		`{"a":"\\","iss":"a"}`:                  "a",
 		`{"iss":"https:\/\/a"}`:                 "https://a",
-		`{"iss":1,"iss":"a"}`:                   "a", // what it is worth, Parse says
+		`{"iss":1,"iss":"a"}`:                   "",
+		`{"iss":"","iss":"a"}`:                  "",
+		`{"iss":"a","iss":"b"}`:                 "a",
 		`{"iss":"` + long + `"}`:                long,
 		`{"iss":"` + long + `x"}`:               "",
 		`{"\u0069ss":"a"}`:                      "",
