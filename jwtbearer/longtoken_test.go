@@ -216,8 +216,16 @@ func TestTokensOfNoUseKeepNoTenantLoaded(t *testing.T) {
 					t.Errorf("expired: got %v", err)
 				}
 				time.Sleep(11 * time.Second)
-				if _, err := p.Verify(t.Context(), issuers["https://t1.id.test"].Token("api1")); err != nil {
+				token := issuers["https://t1.id.test"].Token("api1", more...) // for a minute, and as much skew
+				if _, err := p.Verify(t.Context(), token); err != nil {
 					t.Errorf("a good token of another tenant: %v", err)
+				}
+				time.Sleep(121 * time.Second)
+				if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrExpired) {
+					t.Errorf("remembered, and expired: got %v", err)
+				}
+				if _, err := p.Verify(t.Context(), issuers["https://t0.id.test"].Token("api1", more...)); err != nil {
+					t.Errorf("a good token of the first tenant: %v", err)
 				}
 			})
 		})
