@@ -119,6 +119,49 @@ func TestLongTokensOfTenants(t *testing.T) {
 	})
 }
 
+// TestLongTokensWithoutKeyIDsOfSeveralAuthorities: whose keys are tried is decided
+// by iss, also where another authority holds some that would fit.
+func TestLongTokensWithoutKeyIDsOfSeveralAuthorities(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers := map[string]*jwtbearertest.Issuer{}
+		for _, url := range []string{"https://a.test", "https://b.test", "https://t1.id.test"} {
+			issuers[url] = jwtbearertest.NewIssuer(t, &jwtbearertest.Options{URL: url, NoKeyIDs: true})
+		}
+		tenants, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Tenants: []string{"t1"}, Options: &jwtbearer.Options{HTTPClient: tenantFarm(issuers)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := issuers["https://a.test"].Verifier(t, nil), issuers["https://b.test"].Verifier(t, nil)
+		for _, tt := range []struct {
+			members []*jwtbearer.Verifier
+			of      []string
+		}{
+			{[]*jwtbearer.Verifier{a, b}, []string{"https://a.test", "https://b.test"}},
+			{[]*jwtbearer.Verifier{a, tenants}, []string{"https://a.test", "https://t1.id.test"}},
+		} {
+			v, err := jwtbearer.Join(tt.members...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.Close()
+			p, err := v.Policy("api1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, more := range lengths {
+				for range 2 { // with and without keys at hand
+					for _, url := range tt.of {
+						if _, err := p.Verify(t.Context(), issuers[url].Token("api1", more...)); err != nil {
+							t.Errorf("%s, of %s among %q: %v", name, url, tt.of, err)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestLongTokensByWhomTheyAreRefused: where there is one authority, nothing of a
 // long token is read before its signature holds, and all of it is judged then.
 func TestLongTokensByWhomTheyAreRefused(t *testing.T) {

@@ -100,6 +100,9 @@ func TestWrongIssuerOfTheFirstToken(t *testing.T) {
 			if _, err := p.Verify(t.Context(), token); !errors.Is(err, tt.want) || time.Since(start) != time.Second {
 				t.Errorf("iss with %q behind: got %v after %v, want %v after the first fetch", tt.suffix, err, time.Since(start), tt.want)
 			}
+			if n := v.Status().Cache.Entries; (n == 0) != (tt.want != nil) {
+				t.Errorf("iss with %q behind: %d tokens are remembered", tt.suffix, n)
+			}
 		})
 	}
 }

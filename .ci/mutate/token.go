@@ -87,7 +87,7 @@ var token = slices.Concat(
 		edit{"the maximum age", "if err == nil && p.maxAge > 0 {", "if false {"},
 	),
 	in("jwtbearer/signature.go",
-		edit{"what begins like no object is none", "begin[0] == '{' && jose", "jose"},
+		edit{"what begins like no object is none", "begin[0] == '{' && jose", "len(begin) > 0 && jose"},
 		edit{"the encoding of long claims", "begin[0] == '{' && jose.CheckSegment(s.payload)", "begin[0] == '{'"},
 		edit{"claims that are longer than is read before the signature", "return len(s.input)-len(s.header)-1 > longPayload", "return false"},
 		edit{"iss of long claims", "if t.issuer != t.authority.keys.TokenIssuer() {", "if false {"},
