@@ -98,7 +98,7 @@ var token = slices.Concat(
 		edit{"a shared signature check was by one of our keys", "if slices.Contains(keys, found.key) {", "if true {"},
 		edit{"a shared signature check that failed had our keys", "if slices.Equal(found, keys) {", "if true {"},
 		edit{"how long a signature check is believed by who comes late", "if !ok || !now.Before(e.until) || !slices", "if !ok || !slices"},
-		edit{"the signature at all", "if !message.SignedBy(k.Public(), sig.value) {", "if false {"},
+		edit{"the signature at all", "if !message.SignedBy(k.Public(), sig.value) {", "if !message.SignedBy(k.Public(), sig.value) && false {"},
 	),
 	in("jwtbearer/join.go",
 		edit{"iss is one of ours", "if a, ok := v.routes[strings.TrimSuffix(issuer, \"/\")]; ok {\n\t\treturn a, nil\n\t}", "for _, a := range v.routes {\n\t\treturn a, nil\n\t}\n\t_ = strings.TrimSuffix"},
