@@ -169,7 +169,7 @@ func lastDot(s string) int {
 // TestRememberedTokensPinNothingElse: a caller can surround a token with kilobytes
 // that the memory's bound does not know of.
 func TestRememberedTokensPinNothingElse(t *testing.T) {
-	const padding, tokens = 30 << 10, 400
+	const padding, tokens = 15 << 10, 800
 	for name, send := range map[string]func(r *http.Request, token string){
 		"spaces": func(r *http.Request, token string) {
 			r.Header.Set("Authorization", "Bearer "+strings.Repeat(" ", padding)+token)

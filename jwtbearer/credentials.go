@@ -40,7 +40,7 @@ func (p *Policy) credentials(r *http.Request) (string, *Error) {
 // could have this host spend; net/http takes fields of a megabyte.
 const (
 	maxField = maxTokenLength + 64 // of an Authorization field
-	maxPlace = 32 << 10            // of the cookies or the query of a request; browsers and servers stop before
+	maxPlace = 16 << 10            // of the cookies or the query of a request; most servers stop at 8 or 16 KiB
 )
 
 // fromAuthorization takes the token from the Authorization field (RFC 6750,

@@ -70,7 +70,7 @@ var (
 
 // The reasons of [ErrInvalidToken], in the order of the checks.
 var (
-	// ErrTooLarge: longer than 64 KiB, or in cookies or a query of more than 32 KiB.
+	// ErrTooLarge: longer than 64 KiB, or in cookies or a query of more than 16 KiB.
 	ErrTooLarge = &Reason{ErrInvalidToken, "too_large", "the token is too large"}
 	// ErrMalformed: no compact JWS of canonical base64url (RFC 7515, Section
 	// 7.1), or header or payload are no strict JSON objects (RFC 8725, Section

@@ -30,9 +30,6 @@ func (v *Verifier) parse(raw string, sig *signature) (*Token, *Error) {
 	}
 	sig.header, sig.payload = c.Header, c.Payload
 	sig.input = append(sig.input[:0], c.SigningInput...)
-	if sig.signedFirst() && !sig.mayBeObject() {
-		return nil, refuse(ErrMalformed)
-	}
 	return &Token{raw: raw, header: h}, nil
 }
 

@@ -131,9 +131,9 @@ func (p *Policy) check(r *http.Request) (*admission, *Error) {
 	}
 	t, err := p.verify(r.Context(), raw, r, outer)
 	switch {
-	case err != nil && err.Reason.class == ErrInvalidToken && err.Reason != ErrSerialization && err.Reason != ErrTooLarge && !token68(raw):
+	case err != nil && err.Reason.class == ErrInvalidToken && !err.Reason.formIsKnown() && !token68(raw):
 		// Not the form that the scheme demands, whatever it stands for and
-		// whatever was found out first. What is too large is not looked at.
+		// whatever was found out first.
 		return nil, refuse(ErrMalformedCredentials)
 	case err != nil:
 		return nil, err
@@ -144,6 +144,17 @@ func (p *Policy) check(r *http.Request) (*admission, *Error) {
 		a.life = outer.life
 	}
 	return a, nil
+}
+
+// formIsKnown reports whether nothing needs to be found out about the form of a token
+// that was refused for this reason: it was told what it is, is not looked at, or
+// was read so far that its segments are known to be good.
+func (r *Reason) formIsKnown() bool {
+	switch r {
+	case ErrSerialization, ErrTooLarge, ErrUnknownKey, ErrSignature:
+		return true
+	}
+	return false
 }
 
 // asksCheckers reports whether the policy is about access tokens, whose state

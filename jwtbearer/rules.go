@@ -215,7 +215,7 @@ func TokenType(types ...string) Rule {
 // site makes it: a handler that changes anything must be protected against
 // cross-site request forgery, by [net/http.CrossOriginProtection] and a
 // SameSite cookie. A request with a token in the Authorization field as well is
-// refused, and one whose cookies are more than 32 KiB together.
+// refused, and one whose cookies are more than 16 KiB together.
 func Cookie(name string) Rule {
 	return ruleFunc(func(p *Policy) error {
 		if err := (&http.Cookie{Name: name}).Valid(); err != nil {
@@ -230,7 +230,7 @@ func Cookie(name string) Rule {
 // browsers and in Referer fields, and the tokens with them (RFC 9700, Section
 // 4.3.2 forbids clients to send them so); it has no use but for clients that
 // cannot do otherwise. Answers are marked Cache-Control: private (RFC 6750,
-// Section 2.3). A request whose query is longer than 32 KiB is refused.
+// Section 2.3). A request whose query is longer than 16 KiB is refused.
 func InsecureQuery(name string) Rule { return extractRule("InsecureQuery", name, fromQuery, true) }
 
 // InsecureForm also takes a token from the parameter of that name in a form

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bearerguard/bearerguard/jwks"
+	"github.com/bearerguard/bearerguard/jwtbearer/internal/jose"
 	"github.com/bearerguard/bearerguard/jwtbearer/internal/strictjson"
 )
 
@@ -160,9 +161,16 @@ func (v *Verifier) recall(raw string, now time.Time) (*Token, *Error) {
 
 // routeUnread finds the authority of a token whose claims are not read yet.
 func (v *Verifier) routeUnread(t *Token, sig *signature) *Error {
+	if !sig.mayBeObject() {
+		return refuse(ErrMalformed)
+	}
 	only := v.only()
 	if only != nil && only.keys.Held(t.header.KeyID, t.header.Algorithm) != nil {
-		return v.assign(t, only.issuer) // who else has not signed it, and no key has to be asked for
+		// Nobody else can have signed it, and nobody has to be asked for a key.
+		if !jose.CheckSegment(sig.payload) {
+			return refuse(ErrMalformed)
+		}
+		return v.assign(t, only.issuer)
 	}
 	text, err := sig.decode()
 	if err != nil {

@@ -60,8 +60,7 @@ func Supported(alg string) bool {
 // false, not an error, for an unknown algorithm, a key of another type or
 // curve, and a signature of another length.
 func Verify(alg string, key crypto.PublicKey, input, signature []byte) bool {
-	m := NewMessage(alg, input)
-	return m.SignedBy(key, signature)
+	return NewMessage(alg, input).SignedBy(key, signature)
 }
 
 // Message is what a signature covers, for one algorithm. It is hashed once, however
@@ -69,21 +68,19 @@ func Verify(alg string, key crypto.PublicKey, input, signature []byte) bool {
 type Message struct {
 	algorithm algorithm
 	input     []byte
-	digest    []byte // of the algorithm's hash, if it has one
-	buf       [sha512.Size]byte
+	digest    []byte // by the algorithm's hash, if it has one
 }
 
 // NewMessage returns the message input, which it refers to. Nobody has signed it
 // if there is no such algorithm.
-func NewMessage(alg string, input []byte) *Message {
-	m := &Message{algorithm: algorithms[alg], input: input}
-	m.digest = m.algorithm.digest(m.buf[:0], input)
-	return m
+func NewMessage(alg string, input []byte) Message {
+	a := algorithms[alg]
+	return Message{a, input, a.digest(input)}
 }
 
 // SignedBy reports whether signature is key's signature of the message, as
 // [Verify] does.
-func (m *Message) SignedBy(key crypto.PublicKey, signature []byte) bool {
+func (m Message) SignedBy(key crypto.PublicKey, signature []byte) bool {
 	a, digest := m.algorithm, m.digest
 	switch a.family {
 	case pkcs1:
@@ -108,19 +105,19 @@ func (m *Message) SignedBy(key crypto.PublicKey, signature []byte) bool {
 	return false // an algorithm that is none
 }
 
-func (a algorithm) digest(dst, input []byte) []byte {
+func (a algorithm) digest(input []byte) []byte {
 	switch a.hash {
 	case crypto.SHA256:
 		sum := sha256.Sum256(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	case crypto.SHA384:
 		sum := sha512.Sum384(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	case crypto.SHA512:
 		sum := sha512.Sum512(input)
-		return append(dst, sum[:]...)
+		return sum[:]
 	}
-	return dst
+	return nil
 }
 
 // appendDER appends the ASN.1 form of an ECDSA signature, which is what
