@@ -120,9 +120,9 @@ func (p *parser) resolvedNames() []string {
 	return list
 }
 
-// same reports whether two names mean the same.
+// same reports whether two names, which have one hash, mean the same.
 func (p *parser) same(a, b name) bool {
-	return a.hash == b.hash && unescape(p.text[a.start:a.end]) == unescape(p.text[b.start:b.end])
+	return unescape(p.text[a.start:a.end]) == unescape(p.text[b.start:b.end])
 }
 
 // manyNames is how many members an object may have before its names are found by
@@ -133,9 +133,9 @@ const manyNames = 16
 // unique reports whether no name is there twice.
 func (p *parser) unique(names []name) bool {
 	if len(names) <= manyNames {
-		for i, name := range names {
-			for _, earlier := range names[:i] {
-				if p.same(earlier, name) {
+		for i := range names {
+			for j := range i {
+				if names[j].hash == names[i].hash && p.same(names[j], names[i]) {
 					return false
 				}
 			}
@@ -154,7 +154,7 @@ func (p *parser) unique(names []name) bool {
 	for i, name := range names {
 		at := name.hash % uint64(size)
 		for table[at] != 0 {
-			if p.same(names[table[at]-1], name) {
+			if other := names[table[at]-1]; other.hash == name.hash && p.same(other, name) {
 				return false
 			}
 			at = (at + 1) % uint64(size)
