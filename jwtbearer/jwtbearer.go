@@ -23,15 +23,15 @@
 // these is always checked and cannot be turned off. The answers are those of RFC
 // 6750; an outage of the authority is a 503 and never a 401.
 //
-// What a caller can learn from an answer is the reason for which the token that it
-// sent was refused, as a constant text. Claims are judged before the signature,
-// since they are cheaper to judge, unless there is so much of them (2 KiB) that
-// they are not; so "the token has expired" need not say anything about whether
-// the signature would have held. Anybody can make tokens that nobody
-// signed, and find out with them which issuers, tenants, audiences, algorithms and
-// key ids this API accepts and what its clock says, all of which its real tokens
-// and the authority's documents tell too. Nothing can be learned about tokens that
-// the caller does not have.
+// What a caller can learn from an answer is the reason for which the token that
+// it sent was refused, as a constant text. Claims are judged before the
+// signature, since they are cheaper to judge, unless there is so much of them (2
+// KiB encoded) that they are not; so "the token has expired" need not say
+// anything about whether the signature would have held. Anybody can make tokens
+// that nobody signed, and find out with them which issuers, tenants, audiences,
+// algorithms and key ids this API accepts and what its clock says, all of which
+// its real tokens and the authority's documents tell too. Nothing can be learned
+// about tokens that the caller does not have.
 //
 // # ID tokens and other JWTs
 //
