@@ -41,8 +41,9 @@ func (s *Set) Find(ctx context.Context, kid, alg string) ([]*Key, error) {
 	return s.await(ctx, slot{kid, a}, func(snap *snapshot) []*Key { return snap.find(kid, a) })
 }
 
-// Held returns the keys that [Set.Find] would return at once, nil if it would have
-// to wait or could not know. It asks for no refresh.
+// Held returns the keys that [Set.Find] would return at once, nil if there are none,
+// it would have to wait, or it could not know. It asks for no refresh. The caller
+// must not modify the slice. It is safe for concurrent use.
 func (s *Set) Held(kid, alg string) []*Key {
 	snap := s.current()
 	if snap == nil {

@@ -102,6 +102,7 @@ var conformanceReasons = map[string]conformanceReason{
 
 	"several_tokens":        {jwtbearer.ErrSeveralTokens, jwtbearer.ErrInvalidRequest, 400, "invalid_request", "more than one token was sent"},
 	"malformed_credentials": {jwtbearer.ErrMalformedCredentials, jwtbearer.ErrInvalidRequest, 400, "invalid_request", "the credentials are malformed"},
+	"oversized_request":     {jwtbearer.ErrOversizedRequest, jwtbearer.ErrInvalidRequest, 400, "invalid_request", "the cookies or the query are too long"},
 
 	"too_large":     {jwtbearer.ErrTooLarge, jwtbearer.ErrInvalidToken, 401, "invalid_token", "the token is too large"},
 	"malformed":     {jwtbearer.ErrMalformed, jwtbearer.ErrInvalidToken, 401, "invalid_token", "the token is malformed"},

@@ -89,8 +89,8 @@ func afterScheme(field string) (rest string, ours bool) {
 }
 
 // alone returns token, which is cut from text, in memory of its own if text is
-// much longer: what is remembered of a token must not keep a header of a megabyte
-// alive that nobody has counted.
+// much longer: what is remembered of a token must not keep kilobytes alive that
+// nobody has counted.
 func alone(token, text string) string {
 	if len(text)-len(token) > 64 {
 		return strings.Clone(token)
@@ -119,7 +119,7 @@ func fromCookie(name string) extractor {
 		sent, length := "", 0
 		for _, field := range r.Header["Cookie"] {
 			if length += len(field); length > maxPlace {
-				return "", refuse(ErrTooLarge)
+				return "", refuse(ErrOversizedRequest)
 			}
 			for pair := range cookiePairs(field, name) {
 				if sent != "" {
@@ -177,7 +177,7 @@ func fromQuery(name string) extractor {
 // separates, too.
 func onlyParameter(query, name string) (token string, refused *Error) {
 	if len(query) > maxPlace {
-		return "", refuse(ErrTooLarge)
+		return "", refuse(ErrOversizedRequest)
 	}
 	found, unreadable := 0, false
 	for before := byte('&'); ; {
@@ -215,15 +215,11 @@ func isParameter(key, name string) bool {
 	return err == nil && key == name
 }
 
-// fromForm takes the token from a form body (RFC 6750, Section 2.2): only of a
-// method whose body has a meaning, and only if it is a single-part form.
+// fromForm takes the token from a form body (RFC 6750, Section 2.2): only if it is a
+// single-part form, and of a method whose body has a meaning, since net/http reads
+// those of POST, PUT and PATCH.
 func fromForm(name string) extractor {
 	return func(r *http.Request) (string, *Error) {
-		switch r.Method {
-		case http.MethodPost, http.MethodPut, http.MethodPatch:
-		default:
-			return "", nil
-		}
 		mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		if err != nil || mediaType != "application/x-www-form-urlencoded" {
 			return "", nil

@@ -66,15 +66,19 @@ var (
 	// that is no token68 (RFC 9110, Section 11.4), such as two tokens with a
 	// comma.
 	ErrMalformedCredentials = &Reason{ErrInvalidRequest, "malformed_credentials", "the credentials are malformed"}
+	// ErrOversizedRequest: the cookies or the query, where the policy looks for a
+	// token, are longer than 16 KiB, whether one is there or not.
+	ErrOversizedRequest = &Reason{ErrInvalidRequest, "oversized_request", "the cookies or the query are too long"}
 )
 
-// The reasons of [ErrInvalidToken], in the order of the checks.
+// The reasons of [ErrInvalidToken], in the order of the checks (of short claims).
 var (
-	// ErrTooLarge: longer than 64 KiB, or in cookies or a query of more than 16 KiB.
+	// ErrTooLarge: longer than 64 KiB, or in a longer Authorization field.
 	ErrTooLarge = &Reason{ErrInvalidToken, "too_large", "the token is too large"}
 	// ErrMalformed: no compact JWS of canonical base64url (RFC 7515, Section
 	// 7.1), or header or payload are no strict JSON objects (RFC 8725, Section
-	// 2.8 for what comes of leniency).
+	// 2.8 for what comes of leniency), or the header is longer than 12 KiB, or the
+	// signature than that of any key.
 	ErrMalformed = &Reason{ErrInvalidToken, "malformed", "the token is malformed"}
 	// ErrEncrypted: five segments, a JWE (RFC 7516, Section 3.1).
 	ErrEncrypted = &Reason{ErrInvalidToken, "encrypted", "the token is encrypted"}

@@ -25,8 +25,8 @@
 //
 // What a caller can learn from an answer is the reason for which the token that
 // it sent was refused, as a constant text. Claims are judged before the
-// signature, since they are cheaper to judge, unless there is so much of them (2
-// KiB encoded) that they are not; so "the token has expired" need not say
+// signature, since they are cheaper to judge, unless there is so much of them
+// (more than 2 KiB encoded) that they are not; so "the token has expired" need not say
 // anything about whether the signature would have held. Anybody can make tokens
 // that nobody signed, and find out with them which issuers, tenants, audiences,
 // algorithms and key ids this API accepts and what its clock says, all of which

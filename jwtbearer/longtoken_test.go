@@ -38,6 +38,7 @@ func TestLongTokensOfSeveralAuthorities(t *testing.T) {
 		{"iss first", `{"iss":"https://a.test",` + life + `,` + longClaim + `}`, nil},
 		{"iss last", `{` + longClaim + `,` + life + `,"iss":"https://a.test"}`, nil},
 		{"iss with escaped slashes", `{` + longClaim + `,` + life + `,"iss":"https:\/\/a.test"}`, nil},
+		{"iss under a name with an escape sequence", `{` + longClaim + `,` + life + `,"\u0069ss":"https://a.test"}`, nil},
 		{"iss of an inner object besides", `{"act":{"iss":"https://b.test"},` + longClaim + `,` + life + `,"iss":"https://a.test"}`, nil},
 		{"iss of another member", `{"iss":"https://b.test",` + life + `,` + longClaim + `}`, jwtbearer.ErrUnknownKey},
 		{"iss of nobody", `{"iss":"https://c.test",` + life + `,` + longClaim + `}`, jwtbearer.ErrIssuer},
@@ -163,7 +164,8 @@ func TestLongTokensWithoutKeyIDsOfSeveralAuthorities(t *testing.T) {
 }
 
 // TestLongTokensByWhomTheyAreRefused: where there is one authority, nothing of a
-// long token is read before its signature holds, and all of it is judged then.
+// long token but its first byte is read before its signature holds, and all of it
+// is judged then.
 func TestLongTokensByWhomTheyAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := newIssuer(t, "https://issuer.test")
@@ -183,7 +185,7 @@ func TestLongTokensByWhomTheyAreRefused(t *testing.T) {
 			{"no object, and another signature", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("x", 3<<10)), jwtbearertest.ForgedSignature()}, jwtbearer.ErrMalformed},
 			{"an object that does not end, and another signature", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("{", 3<<10)), jwtbearertest.ForgedSignature()}, jwtbearer.ErrSignature},
 			{"an object that does not end", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("{", 3<<10))}, jwtbearer.ErrMalformed},
-			{"no JSON", []jwtbearertest.TokenOption{jwtbearertest.RawPayload(strings.Repeat("x", 3<<10))}, jwtbearer.ErrMalformed},
+			{"no JSON", []jwtbearertest.TokenOption{jwtbearertest.RawPayload("{" + strings.Repeat("x", 3<<10))}, jwtbearer.ErrMalformed},
 		} {
 			token, err := p.Verify(t.Context(), issuer.Token("api1", append(tt.options, lengths["long"]...)...))
 			if !errors.Is(err, tt.want) || (token != nil) != (tt.want == nil) {
@@ -275,8 +277,8 @@ func TestTokensOfNoUseKeepNoTenantLoaded(t *testing.T) {
 	}
 }
 
-// TestTenantIsLookedForOnce: a good token is not refused because its tenant had to
-// make room while its signature was checked.
+// TestTenantIsLookedForOnce: for a second look a tenant may have had to make room in
+// between.
 func TestTenantIsLookedForOnce(t *testing.T) {
 	for name, more := range lengths {
 		t.Run(name, func(t *testing.T) {
@@ -303,8 +305,8 @@ func TestTenantIsLookedForOnce(t *testing.T) {
 	}
 }
 
-// TestLongTokensAreShared: requests of several policies that carry one token share
-// the check of its signature, and nothing else.
+// TestLongTokensAreShared: requests of several policies that carry one token at a
+// time get each its own verdict, whoever of them has checked the signature.
 func TestLongTokensAreShared(t *testing.T) {
 	issuer, other := newIssuer(t, "https://a.test"), newIssuer(t, "https://b.test")
 	for name, cache := range map[string]jwtbearer.CacheOptions{"with memory": {}, "without": {Disabled: true}} {
@@ -313,29 +315,44 @@ func TestLongTokensAreShared(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var policies []*jwtbearer.Policy // the first alone is theirs
+			type want struct {
+				policy *jwtbearer.Policy
+				err    error
+			}
+			var wants []want
 			for _, p := range []struct {
 				audience string
 				rules    []jwtbearer.Rule
-			}{{"api1", nil}, {"api2", nil}, {"api1", []jwtbearer.Rule{jwtbearer.TokenType("logout+jwt")}}, {"api1", []jwtbearer.Rule{jwtbearer.Scope("write")}}} {
+				err      error
+			}{
+				{"api1", nil, nil},
+				{"api2", nil, jwtbearer.ErrAudience},
+				{"api1", []jwtbearer.Rule{jwtbearer.TokenType("logout+jwt")}, jwtbearer.ErrTokenType},
+				{"api1", []jwtbearer.Rule{jwtbearer.Scope("write")}, jwtbearer.ErrScope},
+			} {
 				policy, err := v.Policy(p.audience, p.rules...)
 				if err != nil {
 					t.Fatal(err)
 				}
-				policies = append(policies, policy)
+				wants = append(wants, want{policy, p.err})
 			}
 			for i := range 20 {
-				subject, signer := fmt.Sprint("user", i), issuer
-				if i%3 == 0 {
-					signer = other
+				subject, options := fmt.Sprint("user", i), lengths["long"]
+				forged := i%3 == 0
+				if forged {
+					options = append(options, jwtbearertest.ForgedSignature())
 				}
-				token := signer.Token("api1", append(lengths["long"], jwtbearertest.Subject(subject), jwtbearertest.Claim("iss", "https://a.test"))...)
+				token := issuer.Token("api1", append(options, jwtbearertest.Subject(subject))...)
 				var requests sync.WaitGroup
 				for j := range 12 {
 					requests.Go(func() {
-						got, err := policies[j%len(policies)].Verify(t.Context(), token)
-						if good := signer == issuer && j%len(policies) == 0; (err == nil) != good || good && got.Subject() != subject {
-							t.Errorf("token %d, policy %d: got subject %q and error %v", i, j%len(policies), got.Subject(), err)
+						want := wants[j%len(wants)]
+						if forged {
+							want.err = jwtbearer.ErrSignature
+						}
+						got, err := want.policy.Verify(t.Context(), token)
+						if !errors.Is(err, want.err) || (got != nil) != (want.err == nil) || got != nil && got.Subject() != subject {
+							t.Errorf("token %d, policy %d: got subject %q and error %v, want %v", i, j%len(wants), got.Subject(), err, want.err)
 						}
 					})
 				}

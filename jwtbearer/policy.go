@@ -147,8 +147,8 @@ func (p *Policy) check(r *http.Request) (*admission, *Error) {
 }
 
 // formIsKnown reports whether nothing needs to be found out about the form of a token
-// that was refused for this reason: it was told what it is, is not looked at, or
-// was read so far that its segments are known to be good.
+// that was refused for this reason: it was told what it is, is not looked at, or,
+// of the reasons that long junk is refused for, its segments are known to be good.
 func (r *Reason) formIsKnown() bool {
 	switch r {
 	case ErrSerialization, ErrTooLarge, ErrUnknownKey, ErrSignature:

@@ -215,7 +215,7 @@ func TokenType(types ...string) Rule {
 // site makes it: a handler that changes anything must be protected against
 // cross-site request forgery, by [net/http.CrossOriginProtection] and a
 // SameSite cookie. A request with a token in the Authorization field as well is
-// refused, and one whose cookies are more than 16 KiB together.
+// refused, and one whose cookies are more than 16 KiB together, token or not.
 func Cookie(name string) Rule {
 	return ruleFunc(func(p *Policy) error {
 		if err := (&http.Cookie{Name: name}).Valid(); err != nil {

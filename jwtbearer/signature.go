@@ -32,7 +32,7 @@ func (s *signature) release() {
 func (s *signature) signedFirst() bool { return len(s.input)-len(s.header)-1 > longPayload }
 
 // mayBeObject reports whether the payload begins like the encoding of an object.
-// Of what else is wrong with it, [Token.read] will tell.
+// What else is wrong with it shows later.
 func (s *signature) mayBeObject() bool {
 	begin, err := jose.AppendSegment(s.text[:0], s.payload[:4])
 	return err == nil && begin[0] == '{'
@@ -75,9 +75,11 @@ func (v *Verifier) checkSignature(p *Policy, t *Token, sig *signature, keys []*j
 		if slices.Contains(keys, found.key) {
 			return found, nil
 		}
-	case *Error: // of what the authority itself has signed
-		own := *found
-		return nil, &own
+	case *Error: // of what the authority itself has signed; whose issuer it is may have changed
+		if found.Reason != ErrIssuer {
+			own := *found
+			return nil, &own
+		}
 	case []*jwks.Key:
 		if slices.Equal(found, keys) {
 			return nil, nil

@@ -114,7 +114,7 @@ func (v *Verifier) findSignature(ctx context.Context, p *Policy, t *Token, sig *
 		return nil, refused
 	case found == nil:
 		return nil, a.refuse(ErrSignature)
-	case found.issuer != a.keys.TokenIssuer(): // of a token that is remembered, with long claims
+	case found.issuer != a.keys.TokenIssuer(): // of long claims that were remembered, or read by another request
 		return nil, a.refuse(ErrIssuer)
 	}
 	return found, nil
@@ -165,8 +165,9 @@ func (v *Verifier) routeUnread(t *Token, sig *signature) *Error {
 		return refuse(ErrMalformed)
 	}
 	only := v.only()
-	if only != nil && only.keys.Held(t.header.KeyID, t.header.Algorithm) != nil {
-		// Nobody else can have signed it, and nobody has to be asked for a key.
+	if only != nil && t.header.KeyID != "" && only.keys.Held(t.header.KeyID, t.header.Algorithm) != nil {
+		// Nobody else can have signed it, and nobody has to be asked for a key, as for
+		// one without a key id that none of those at hand has signed.
 		if !jose.CheckSegment(sig.payload) {
 			return refuse(ErrMalformed)
 		}
@@ -177,8 +178,8 @@ func (v *Verifier) routeUnread(t *Token, sig *signature) *Error {
 		return refuse(ErrMalformed)
 	}
 	sig.issuer = strictjson.Glimpse(text, "iss")
-	if sig.issuer == "" && only != nil {
-		return v.assign(t, only.issuer)
+	if sig.issuer == "" && only != nil && only.keys.TokenIssuer() == "" {
+		return v.assign(t, only.issuer) // whose first keys are on their way in any case
 	}
 	return v.assign(t, sig.issuer)
 }

@@ -18,8 +18,14 @@ import (
 // had.
 func TestWrongIssuerAsksForNoKey(t *testing.T) {
 	for name, more := range lengths {
-		for _, iss := range []string{"https://issuer.test/", "https://other.test"} {
-			t.Run(name+" of "+iss, func(t *testing.T) {
+		for is, options := range map[string][]jwtbearertest.TokenOption{
+			"with a slash more":         {jwtbearertest.Claim("iss", "https://issuer.test/"), jwtbearertest.Header("kid", "unknown")},
+			"of another":                {jwtbearertest.Claim("iss", "https://other.test"), jwtbearertest.Header("kid", "unknown")},
+			"of nobody":                 {jwtbearertest.WithoutClaim("iss"), jwtbearertest.Header("kid", "unknown")},
+			"of another, without a kid": {jwtbearertest.Claim("iss", "https://other.test"), jwtbearertest.ForgedSignature(), jwtbearertest.WithoutHeader("kid")},
+			"of nobody, without a kid":  {jwtbearertest.WithoutClaim("iss"), jwtbearertest.ForgedSignature(), jwtbearertest.WithoutHeader("kid")},
+		} {
+			t.Run(name+" "+is, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					issuer := newIssuer(t, "https://issuer.test")
 					p, err := issuer.Verifier(t, nil).Policy("api1")
@@ -32,8 +38,7 @@ func TestWrongIssuerAsksForNoKey(t *testing.T) {
 					issuer.SetFault(jwtbearertest.EndpointAll, jwtbearertest.Down())
 					time.Sleep(time.Minute)
 					fetches, start := issuer.Requests(jwtbearertest.EndpointAll), time.Now()
-					token := issuer.Token("api1", append(more, jwtbearertest.Claim("iss", iss), jwtbearertest.Header("kid", "unknown"))...)
-					if _, err := p.Verify(t.Context(), token); !errors.Is(err, jwtbearer.ErrIssuer) {
+					if _, err := p.Verify(t.Context(), issuer.Token("api1", append(more, options...)...)); !errors.Is(err, jwtbearer.ErrIssuer) {
 						t.Errorf("got %v, want ErrIssuer", err)
 					}
 					if n, took := issuer.Requests(jwtbearertest.EndpointAll)-fetches, time.Since(start); n != 0 || took != 0 {

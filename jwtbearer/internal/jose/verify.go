@@ -64,7 +64,8 @@ func Verify(alg string, key crypto.PublicKey, input, signature []byte) bool {
 }
 
 // Message is what a signature covers, for one algorithm. It is hashed once, however
-// many keys are tried: a long one costs more to hash than to check.
+// many keys are tried (but for EdDSA, which hashes it with each key): a long one
+// costs more to hash than to check.
 type Message struct {
 	algorithm algorithm
 	input     []byte

@@ -1,13 +1,13 @@
 package strictjson
 
-// maxGlimpse bounds the value that [Glimpse] returns.
+// maxGlimpse bounds the text of the value that [Glimpse] returns.
 const maxGlimpse = 2 << 10
 
 // Glimpse returns the string that a member of the outermost object seems to have,
 // "" if there seems to be none. It walks over text that nobody has checked, at a
 // small part of the cost of [Parse], whose word alone counts: what a glimpse found
-// must be compared with it. Names are compared as they stand, and only the first of
-// a name counts, since a second makes the object one that Parse refuses.
+// must be compared with it. Only the first member of the name counts, since a second
+// makes the object one that Parse refuses. The name is of ASCII.
 func Glimpse(text []byte, name string) string {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -22,7 +22,7 @@ func Glimpse(text []byte, name string) string {
 				return ""
 			}
 			i = end - 1
-			if depth == 1 && string(text[start+1:i]) == name {
+			if depth == 1 && means(text[start+1:i], name) {
 				if colon := glimpsedSpace(text, end); colon < len(text) && text[colon] == ':' {
 					return glimpsedValue(text, colon+1)
 				}
@@ -30,6 +30,26 @@ func Glimpse(text []byte, name string) string {
 		}
 	}
 	return ""
+}
+
+// means reports whether the inside of a string, escape sequences resolved, is name.
+func means(text []byte, name string) bool {
+	for i := range len(name) {
+		switch {
+		case len(text) == 0:
+			return false
+		case text[0] == name[i]:
+			text = text[1:]
+		case text[0] == '\\' && len(text) >= 6:
+			if r, ok := hex4(string(text[:6])); !ok || r != rune(name[i]) {
+				return false
+			}
+			text = text[6:]
+		default:
+			return false
+		}
+	}
+	return len(text) == 0
 }
 
 // glimpsedValue returns the string at i, "" if none is there.
