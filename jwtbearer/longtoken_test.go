@@ -3,6 +3,7 @@ package jwtbearer_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -161,6 +162,55 @@ func TestLongTokensWithoutKeyIDsOfSeveralAuthorities(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLongTokensOfOneKeyID: the same where two authorities happen to have given one
+// key id.
+func TestLongTokensOfOneKeyID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, tenant := newIssuer(t, "https://a.test"), newIssuer(t, "https://t1.id.test")
+		tenant.AddKeys(jwtbearertest.ExtraKey(strings.ReplaceAll(keyOf(t, tenant, "RS256"), tenant.KeyID("RS256"), a.KeyID("RS256"))))
+		tenants, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
+			Tenants: []string{"t1"}, Options: &jwtbearer.Options{HTTPClient: tenant.Client()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := jwtbearer.Join(a.Verifier(t, nil), tenants)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		p, err := v.Policy("api1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, more := range lengths {
+			for range 2 { // with and without keys at hand
+				for _, issuer := range []*jwtbearertest.Issuer{a, tenant} {
+					token := issuer.Token("api1", append(more, jwtbearertest.Header("kid", a.KeyID("RS256")))...)
+					if _, err := p.Verify(t.Context(), token); err != nil {
+						t.Errorf("%s, of %s: %v", name, issuer.URL(), err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// keyOf is the published key with which tokens of that algorithm are signed.
+func keyOf(t *testing.T, issuer *jwtbearertest.Issuer, alg string) string {
+	t.Helper()
+	var set struct{ Keys []json.RawMessage }
+	if err := json.Unmarshal(issuer.KeySet(), &set); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range set.Keys {
+		if strings.Contains(string(key), `"`+issuer.KeyID(alg)+`"`) {
+			return string(key)
+		}
+	}
+	t.Fatalf("no key for %s", alg)
+	return ""
 }
 
 // TestLongTokensByWhomTheyAreRefused: where there is one authority, nothing of a

@@ -51,7 +51,7 @@ var shape = slices.Concat(
 		edit{"members of inner objects, at a glimpse", "if depth == 1 && means", "if means"},
 		edit{"names match exactly at a glimpse", "case text[0] == name[i]:", "case text[0]|0x20 == name[i]|0x20:"},
 		edit{"names end where they do at a glimpse", "return len(text) == 0\n", "return true\n"},
-		edit{"escape sequences in names at a glimpse", "!ok || r != rune(name[i])", "!ok"},
+		edit{"escape sequences in names at a glimpse", "!ok || r != rune(name[i])", "!ok || r == 0"},
 		edit{"the length of what is glimpsed", " || end-i > maxGlimpse {", " {"},
 		edit{"strings that are none, at a glimpse", "if err != nil {\n\t\treturn \"\"\n\t}\n\tvalue, _ :=", "if err != nil {\n\t\treturn string(text[i+1 : end-1])\n\t}\n\tvalue, _ :="},
 	),
