@@ -117,6 +117,31 @@ func tenantFarm(issuers map[string]*jwtbearertest.Issuer) *http.Client {
 	})}
 }
 
+// tenantPolicy is a policy for api1 of a verifier for https://{tenant}.id.test, with an
+// issuer for each of the tenants, which are listed unless opts says otherwise.
+func tenantPolicy(t *testing.T, opts jwtbearer.TenantOptions, tenants ...string) (*jwtbearer.Policy, map[string]*jwtbearertest.Issuer) {
+	t.Helper()
+	issuers := make(map[string]*jwtbearertest.Issuer)
+	for _, tenant := range tenants {
+		url := "https://" + tenant + ".id.test"
+		issuers[url] = newIssuer(t, url)
+	}
+	opts.Options = &jwtbearer.Options{HTTPClient: tenantFarm(issuers)}
+	if opts.AllowTenant == nil {
+		opts.Tenants = tenants
+	}
+	v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	p, err := v.Policy("api1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, issuers
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

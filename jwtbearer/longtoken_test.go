@@ -87,23 +87,7 @@ func TestLongTokensOfSeveralAuthorities(t *testing.T) {
 // a signature of one says nothing for another.
 func TestLongTokensOfTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuers := map[string]*jwtbearertest.Issuer{}
-		for _, url := range []string{"https://t1.id.test", "https://t2.id.test"} {
-			issuers[url] = newIssuer(t, url)
-		}
-		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
-			Tenants:     []string{"t1", "t2"},
-			TenantClaim: "tid",
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer v.Close()
-		p, err := v.Policy("api1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{TenantClaim: "tid"}, "t1", "t2")
 		for _, tt := range []struct {
 			name, signer, iss, tid string
 			want                   error
@@ -289,21 +273,7 @@ func TestTokensOfNoUseKeepNoTenantLoaded(t *testing.T) {
 	for name, more := range lengths {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				issuers := map[string]*jwtbearertest.Issuer{}
-				for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
-					issuers[url] = newIssuer(t, url)
-				}
-				v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-					Options: &jwtbearer.Options{HTTPClient: tenantFarm(issuers)}, Tenants: []string{"t0", "t1"}, MaxLoaded: 1,
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer v.Close()
-				p, err := v.Policy("api1")
-				if err != nil {
-					t.Fatal(err)
-				}
+				p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{MaxLoaded: 1}, "t0", "t1")
 				if _, err := p.Verify(t.Context(), issuers["https://t0.id.test"].Token("api2", more...)); !errors.Is(err, jwtbearer.ErrAudience) {
 					t.Errorf("another audience: got %v", err)
 				}
@@ -333,20 +303,9 @@ func TestTenantIsLookedForOnce(t *testing.T) {
 	for name, more := range lengths {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				issuer := newIssuer(t, "https://t0.id.test")
 				asked := 0
-				v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-					Options:     &jwtbearer.Options{HTTPClient: tenantFarm(map[string]*jwtbearertest.Issuer{"https://t0.id.test": issuer})},
-					AllowTenant: func(string) bool { asked++; return true },
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer v.Close()
-				p, err := v.Policy("api1")
-				if err != nil {
-					t.Fatal(err)
-				}
+				p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{AllowTenant: func(string) bool { asked++; return true }}, "t0")
+				issuer := issuers["https://t0.id.test"]
 				if _, err := p.Verify(t.Context(), issuer.Token("api1", more...)); err != nil || asked != 1 {
 					t.Errorf("got %v, and AllowTenant was asked %d times, want once", err, asked)
 				}

@@ -15,20 +15,9 @@ import (
 // other, from the first request on.
 func TestRememberedTokenOfABannedTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer := newIssuer(t, "https://t0.id.test")
 		var banned atomic.Bool
-		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-			Options:     &jwtbearer.Options{HTTPClient: tenantFarm(map[string]*jwtbearertest.Issuer{"https://t0.id.test": issuer})},
-			AllowTenant: func(string) bool { return !banned.Load() },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer v.Close()
-		p, err := v.Policy("api1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{AllowTenant: func(string) bool { return !banned.Load() }}, "t0")
+		issuer := issuers["https://t0.id.test"]
 		token := issuer.Token("api1")
 		for _, want := range []error{nil, nil, jwtbearer.ErrIssuer, jwtbearer.ErrIssuer} {
 			banned.Store(want != nil)
@@ -43,23 +32,7 @@ func TestRememberedTokenOfABannedTenant(t *testing.T) {
 // one token is in use.
 func TestRememberedTokenKeepsItsTenantLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuers := map[string]*jwtbearertest.Issuer{}
-		for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
-			issuers[url] = newIssuer(t, url)
-		}
-		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-			Options:   &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
-			Tenants:   []string{"t0", "t1"},
-			MaxLoaded: 1,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer v.Close()
-		p, err := v.Policy("api1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{MaxLoaded: 1}, "t0", "t1")
 		wants := func(tenant, token string, want error) {
 			t.Helper()
 			if _, err := p.Verify(t.Context(), token); !errors.Is(err, want) {
@@ -83,23 +56,7 @@ func TestRememberedTokenKeepsItsTenantLoaded(t *testing.T) {
 // first good token, or junk for many tenants would keep all of them out.
 func TestTenantIsGivenItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuers := map[string]*jwtbearertest.Issuer{}
-		for _, url := range []string{"https://t0.id.test", "https://t1.id.test"} {
-			issuers[url] = newIssuer(t, url)
-		}
-		v, err := jwtbearer.NewTenants("https://{tenant}.id.test", &jwtbearer.TenantOptions{
-			Options:   &jwtbearer.Options{HTTPClient: tenantFarm(issuers)},
-			Tenants:   []string{"t0", "t1"},
-			MaxLoaded: 1,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer v.Close()
-		p, err := v.Policy("api1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, issuers := tenantPolicy(t, jwtbearer.TenantOptions{MaxLoaded: 1}, "t0", "t1")
 		forged := issuers["https://t0.id.test"].Token("api1", jwtbearertest.ForgedSignature())
 		if _, err := p.Verify(t.Context(), forged); !errors.Is(err, jwtbearer.ErrSignature) {
 			t.Fatalf("forged: got %v, want ErrSignature", err)
